@@ -1,0 +1,1 @@
+"""Evaluation: fixed mixtures in, figures out."""

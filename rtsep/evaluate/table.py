@@ -1,0 +1,69 @@
+"""A report as tables for the screen."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+
+from rtsep.evaluate.report import SETS, Figures, Report
+
+ORACLES = {"oracle_latent_mask": "oracle mask, latent", "oracle_stft_mask": "oracle mask, STFT"}
+
+
+def report_tables(report: Report) -> Group:
+    """Improvement by set, category and known label beside its bounds, and the single figures."""
+    figures = report.to_json()
+    return Group(_improvement_table(figures), _single_table(figures))
+
+
+def _improvement_table(figures: Figures) -> Table:
+    table = Table(title="SI-SDR improvement over the mixture, dB, every source as the target in turn")
+    table.add_column("targets")
+    for heading in ("n", "mean", "median", *ORACLES.values()):
+        table.add_column(heading, justify="right")
+    sections: list[dict[str, tuple[str, ...]]] = [
+        {name: ("sets", name) for name in (*SETS, *sorted(figures["sets"].keys() - set(SETS)))},
+        {"labels trained on": ("known",), "other labels": ("unseen",)},
+        {name: ("categories", name) for name in figures["categories"]},
+    ]
+    for section in sections:
+        for title, path in section.items():
+            table.add_row(title, *_cells(figures, path))
+            if path == ("sets", "speech"):
+                table.add_row("  the speech in it", *_cells(figures, path, prefix="speech_targets_"))
+        table.add_section()
+    return table
+
+
+def _cells(figures: Figures, path: tuple[str, ...], prefix: str = "") -> list[str]:
+    """Number, mean, median and both oracles' means of the entry at ``path``."""
+
+    def entry(of: Figures) -> Figures:
+        for key in path:
+            of = of[key]
+        return of
+
+    own = entry(figures)
+    key = f"{prefix}si_sdri_db"
+    decibels = [own[key], own[f"{prefix}median_si_sdri_db"]]
+    decibels += [entry(figures[oracle])[key] for oracle in ORACLES]
+    return [str(own[f"{prefix}n"]), *map(_decibel, decibels)]
+
+
+def _single_table(figures: Figures) -> Table:
+    table = Table()
+    for heading in ("figure, dB", "mean", "median"):
+        table.add_column(heading, justify="left" if heading.startswith("figure") else "right")
+    rows = {
+        "SI-SDR lost with another source's prompt": "prompt_delta_db",
+        "level for an absent sound, against the mixture": "absent_db",
+        "codec's ceiling, SI-SDR": "codec_ceiling_si_sdr_db",
+        "codec's ceiling through codes, SI-SDR": "codec_ceiling_codes_si_sdr_db",
+    }
+    for title, key in rows.items():
+        table.add_row(title, _decibel(figures[key]), _decibel(figures[f"median_{key}"]))
+    return table
+
+
+def _decibel(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

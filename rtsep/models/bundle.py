@@ -1,0 +1,147 @@
+"""Bundles: a folder with a model's shape, its weights and its card.
+
+::
+
+    config.json          BundleConfig: codec, masker, text encoder, lookahead
+    weights.safetensors  half precision; nothing in a bundle is ever unpickled
+    README.md            the model card: data and licences, steps, figures, limits
+
+Bundles ship inside the package (``rtsep/bundles``) or stand in the user's data folder; a path names
+one anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from rtsep.errors import BundleError
+from rtsep.models.codec import CodecConfig
+from rtsep.models.masker import MaskerConfig
+from rtsep.models.separator import Separator
+
+DEFAULT_BUNDLE = "default"
+
+WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
+
+
+class BundleConfig(BaseModel):
+    """What ``config.json`` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str
+    text_encoder: str
+    codec: CodecConfig
+    masker: MaskerConfig
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded model."""
+
+    name: str
+    path: Path
+    config: BundleConfig
+    separator: Separator
+    fingerprint: str
+    """Hash of configuration and weights, the key of everything cached for this model."""
+
+
+def bundle_folders() -> dict[str, Path]:
+    """Every bundle that can be named, by name."""
+    shipped = Path(__file__).parents[1] / "bundles"
+    own = user_data_path("rtsep") / "bundles"
+    found = (config.parent for place in (shipped, own) for config in sorted(place.glob(f"*/{CONFIG}")))
+    return {folder.name: folder for folder in found}
+
+
+def find_bundle(name: str) -> Path:
+    """The folder of a bundle, by name or path.
+
+    Raises:
+        BundleError: there is none.
+    """
+    known = bundle_folders()
+    if name in known:
+        return known[name]
+    path = Path(name).expanduser()
+    if (path / CONFIG).is_file():
+        return path
+    raise BundleError(
+        f"no bundle {name!r}: have {', '.join(known) or 'none'}, or give a folder that holds {CONFIG}"
+    )
+
+
+def read_config(folder: Path) -> BundleConfig:
+    """Read and check ``config.json``.
+
+    Raises:
+        BundleError: it cannot be read, or a key is unknown, missing or out of range.
+    """
+    try:
+        return BundleConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(f"cannot read {folder / CONFIG}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise BundleError(f"{folder / CONFIG}: {where}: {first['msg']}") from error
+
+
+def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:
+    """Load a bundle by name or path, ready for inference on the CPU in float32.
+
+    Raises:
+        BundleError: there is no such bundle, its files are damaged, or a tensor is missing, left
+            over, or of another shape than the configuration says.
+    """
+    folder = find_bundle(name)
+    config = read_config(folder)
+    weights = folder / WEIGHTS
+    tensors = {}
+    try:
+        digest = hashlib.sha256((folder / CONFIG).read_bytes())
+        digest.update(weights.read_bytes())
+        with safe_open(weights, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
+                tensors[key] = file.get_tensor(key).float()
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"cannot read {weights}: {error}; fetch or copy the bundle again") from error
+    separator = Separator(config.codec, config.masker)
+    _check(tensors, separator.state_dict(), weights)
+    separator.load_state_dict(tensors)
+    separator.eval().requires_grad_(False)
+    return Bundle(folder.name, folder, config, separator, digest.hexdigest()[:16])
+
+
+def _check(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path) -> None:
+    """Compare names and shapes, so that the message names the tensor and both shapes."""
+    for name, tensor in wanted.items():
+        if name not in found:
+            raise BundleError(f"{path}: tensor {name} of shape {tuple(tensor.shape)} is missing")
+        if found[name].shape != tensor.shape:
+            raise BundleError(
+                f"{path}: tensor {name} has shape {tuple(found[name].shape)}, "
+                f"the configuration asks for {tuple(tensor.shape)}"
+            )
+        if not found[name].isfinite().all():
+            raise BundleError(f"{path}: tensor {name} holds values that are not finite")
+    if extra := found.keys() - wanted.keys():
+        raise BundleError(f"{path}: tensor {min(extra)} is not part of the configured model")
+
+
+def save_bundle(folder: Path, config: BundleConfig, separator: Separator, card: str) -> None:
+    """Write a bundle; weights in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.half().cpu().contiguous() for name, tensor in separator.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS)
+    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")

@@ -1,0 +1,154 @@
+"""A causal neural audio codec of the DAC architecture (Kumar et al. 2023), streaming.
+
+A strided first layer (the stem) over a few milliseconds, residual units with Snake activations and
+strided stages, and a mirrored decoder. All of it starts as a transform that reconstructs: the stem
+as a lapped transform, stages as space-to-depth, residual branches at zero.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from torch import Tensor, nn
+
+from rtsep.models.lapped import lapped_transform
+from rtsep.models.quantize import ResidualQuantizer
+from rtsep.nn.conv import CausalConv1d, CausalConvTranspose1d
+from rtsep.nn.snake import Snake
+from rtsep.nn.streaming import Residual, Sequential, State
+
+
+class CodecConfig(BaseModel):
+    """Shape of a codec. Lengths are in samples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample_rate: PositiveInt = 24_000
+    stem_kernel: PositiveInt = 768
+    """Length of the analysis filters, and their number."""
+    stem_hop: PositiveInt = 240
+    """At 24 kHz 10 ms: a whole number of samples at 44.1, 48 and 96 kHz too."""
+    stem_overlap: PositiveInt = 192
+    """Samples that neighbouring frames share on their way out; the lookahead."""
+    strides: tuple[PositiveInt, ...] = ()
+    """Strided stages after the stem; the channels grow by the stride, so that no stage loses any."""
+    residual_dilations: tuple[PositiveInt, ...] = (1,)
+    """One residual unit each, in the stem's resolution and after every stage."""
+    residual_width: PositiveInt = 48
+    codebooks: PositiveInt = 12
+    codebook_size: PositiveInt = 1024
+    codebook_dim: PositiveInt = 8
+
+    @property
+    def hop(self) -> int:
+        """Samples a latent frame."""
+        return self.stem_hop * prod(self.strides)
+
+    @property
+    def lookahead(self) -> int:
+        """Samples by which the decoder's output lags the encoder's input, beyond the hop itself."""
+        return self.stem_overlap
+
+    @property
+    def latent(self) -> int:
+        """Channels of the latent."""
+        return self.stem_kernel * prod(self.strides)
+
+
+class Codec(nn.Module):
+    """Wave to latent to wave, with codes beside it.
+
+    ``encode`` and ``decode`` follow the streaming protocol; the reconstruction lags the input by
+    ``config.lookahead`` samples.
+    """
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.stem_kernel
+        encoder: list[nn.Module] = [
+            CausalConv1d(1, channels, config.stem_kernel, stride=config.stem_hop, bias=False)
+        ]
+        decoder: list[nn.Module] = [
+            CausalConvTranspose1d(
+                channels, 1, config.stem_hop + config.stem_overlap, stride=config.stem_hop, bias=False
+            )
+        ]
+        encoder += _residual_units(channels, config)
+        decoder += reversed(_residual_units(channels, config))
+        for stride in config.strides:
+            encoder += [Snake(channels, alpha=NEAR_IDENTITY), _down(channels, stride)]
+            decoder += [_up(channels, stride), Snake(channels * stride, alpha=NEAR_IDENTITY)]
+            channels *= stride
+            encoder += _residual_units(channels, config)
+            decoder += reversed(_residual_units(channels, config))
+        self.encoder = Sequential(*encoder)
+        self.decoder = Sequential(*reversed(decoder))
+        self.quantizer = ResidualQuantizer(
+            config.latent, config.codebooks, config.codebook_size, config.codebook_dim
+        )
+        analysis, synthesis = lapped_transform(config.stem_kernel, config.stem_hop, config.stem_overlap)
+        with torch.no_grad():
+            encoder[0].conv.weight.copy_(analysis[:, None])
+            decoder[0].conv.weight.copy_(synthesis[:, None])
+
+    def initial_state(self, batch: int) -> tuple[State, State]:
+        """States of the encoder and of the decoder."""
+        return self.encoder.initial_state(batch), self.decoder.initial_state(batch)
+
+    def encode(self, wave: Tensor, state: State) -> tuple[Tensor, State]:
+        """Wave (B, 1, T), T a multiple of the hop, to latent (B, D, T / hop)."""
+        latent, state = self.encoder(wave, state)
+        return latent, state
+
+    def decode(self, latent: Tensor, state: State) -> tuple[Tensor, State]:
+        """Latent (B, D, frames) to wave (B, 1, frames * hop)."""
+        wave, state = self.decoder(latent, state)
+        return wave, state
+
+
+NEAR_IDENTITY = 0.01
+"""Snake's alpha where the signal itself, not a branch beside it, passes through."""
+
+
+def _residual_units(channels: int, config: CodecConfig) -> list[nn.Module]:
+    """Residual units with a bottleneck, whose branches start at zero."""
+    units: list[nn.Module] = []
+    for dilation in config.residual_dilations:
+        last = CausalConv1d(config.residual_width, channels, 1)
+        nn.init.zeros_(last.conv.weight)
+        nn.init.zeros_(last.conv.bias)
+        branch = Sequential(
+            Snake(channels),
+            CausalConv1d(channels, config.residual_width, 3, dilation=dilation),
+            Snake(config.residual_width),
+            last,
+        )
+        units.append(Residual(branch))
+    return units
+
+
+def _down(channels: int, stride: int) -> CausalConv1d:
+    """A strided convolution that starts as space-to-depth: channel c at offset i becomes i * channels + c."""
+    layer = CausalConv1d(channels, channels * stride, 2 * stride, stride=stride)
+    with torch.no_grad():
+        layer.conv.weight.mul_(0.01)
+        layer.conv.bias.zero_()
+        for offset in range(stride):
+            rows = slice(offset * channels, (offset + 1) * channels)
+            layer.conv.weight[rows, :, stride + offset] += torch.eye(channels)
+    return layer
+
+
+def _up(channels: int, stride: int) -> CausalConvTranspose1d:
+    """The mirror of ``_down``: starts as depth-to-space."""
+    layer = CausalConvTranspose1d(channels * stride, channels, 2 * stride, stride=stride)
+    with torch.no_grad():
+        layer.conv.weight.mul_(0.01)
+        layer.conv.bias.zero_()
+        for offset in range(stride):
+            rows = slice(offset * channels, (offset + 1) * channels)
+            layer.conv.weight[rows, :, offset] += torch.eye(channels)
+    return layer

@@ -1,0 +1,144 @@
+"""The CodecSep masker, causal: a Transformer over latent frames, steered by FiLM (arXiv 2509.11717, section 3).
+
+Against the paper: causal windowed attention, scale as well as shift in FiLM, level-compressed input,
+and a mask bounded to 0..1.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from torch import Tensor, nn
+
+from rtsep.nn.attention import Context, Positions, WindowedAttention
+from rtsep.nn.conv import CausalConv1d
+from rtsep.nn.film import film
+from rtsep.nn.streaming import State, Streaming
+
+
+class MaskerConfig(BaseModel):
+    """Shape of a masker."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: PositiveInt = 192
+    layers: PositiveInt = 4
+    heads: PositiveInt = 4
+    feed_forward: PositiveInt = 576
+    window: PositiveInt = 128
+    """Frames that one attention layer sees."""
+    group: PositiveInt = 2
+    """Neighbouring latent channels that share one mask value: 2 for the cosine and sine of a lapped transform."""
+    text: PositiveInt = 384
+    """Dimensions of the text embedding."""
+    text_hidden: PositiveInt = 256
+
+
+class Masker(Streaming):
+    """Latent and FiLM parameters to a mask in 0..1.
+
+    It reads the log energy of each channel group, averaged over the audio channels, so that a stereo
+    pair gets one mask and neither phase nor the sign of a channel matters.
+    """
+
+    FLOOR = 1e-5
+    """Energy added before the logarithm: about -85 dB below a full-scale signal."""
+
+    def __init__(self, config: MaskerConfig, latent: int) -> None:
+        super().__init__()
+        if latent % config.group:
+            raise ValueError(f"latent of {latent} channels cannot be cut into groups of {config.group}")
+        self.config = config
+        groups = latent // config.group
+        self.register_buffer("feature_mean", torch.full((groups, 1), -1.5))
+        self.register_buffer("feature_scale", torch.ones(groups, 1))
+        self.positions = Positions(config.width // config.heads, config.window)
+        self.enter = CausalConv1d(groups, config.width, 3)
+        self.layers = nn.ModuleList(MaskerLayer(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.leave = nn.Linear(config.width, groups)
+        self.film_sizes = [4 * config.width] * config.layers + [2 * config.width]
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def initial_state(self, batch: int) -> State:
+        """States of the positions, the input convolution and every layer, for ``batch`` masks."""
+        layers = (layer.initial_state(batch) for layer in self.layers)
+        return self.positions.initial_state(batch), self.enter.initial_state(batch), *layers
+
+    def features(self, latent: Tensor) -> Tensor:
+        """Log energies (B, groups, T), standardised, of a latent (B, audio channels, D, T)."""
+        energy = latent.square().mean(dim=1).unflatten(1, (-1, self.config.group)).mean(dim=2)
+        return (torch.log10(energy + self.FLOOR) - self.feature_mean) * self.feature_scale
+
+    def forward(self, features: Tensor, parameters: Tensor, state: State) -> tuple[Tensor, State]:
+        """Mask a chunk.
+
+        Args:
+            features: (B, groups, T), one row a mask wanted.
+            parameters: FiLM parameters (B, 1 or T, sum of ``film_sizes``).
+            state: from ``initial_state(B)`` or the previous chunk.
+
+        Returns:
+            The mask (B, D, T), and the next state.
+        """
+        shares = parameters.split(self.film_sizes, dim=-1)
+        seen, enter_state, *layer_states = state
+        context, seen = self.positions(features.shape[-1], seen)
+        x, enter_state = self.enter(features, enter_state)
+        x = x.transpose(1, 2)
+        new_states = [seen, enter_state]
+        for layer, share, layer_state in zip(self.layers, shares[:-1], layer_states, strict=True):
+            x, layer_state = layer(x, share, context, layer_state)
+            new_states.append(layer_state)
+        x = film(self.norm(x), shares[-1])
+        mask = torch.sigmoid(self.leave(x)).repeat_interleave(self.config.group, dim=-1)
+        return mask.transpose(1, 2), tuple(new_states)
+
+
+class MaskerLayer(Streaming):
+    """One pre-norm Transformer layer with FiLM after each normalisation."""
+
+    def __init__(self, config: MaskerConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention = WindowedAttention(config.width, config.heads, config.window)
+        self.feed_norm = nn.LayerNorm(config.width)
+        self.feed = nn.Sequential(
+            nn.Linear(config.width, config.feed_forward),
+            nn.GELU(),
+            nn.Linear(config.feed_forward, config.width),
+        )
+
+    def initial_state(self, batch: int) -> State:
+        """The attention cache."""
+        return self.attention.initial_state(batch)
+
+    def forward(self, x: Tensor, parameters: Tensor, context: Context, state: State) -> tuple[Tensor, State]:
+        """Transform (B, T, width) under FiLM parameters (B, 1 or T, 4 width)."""
+        for_attention, for_feed = parameters.chunk(2, dim=-1)
+        y, state = self.attention(film(self.attention_norm(x), for_attention), context, state)
+        x = x + y
+        return x + self.feed(film(self.feed_norm(x), for_feed)), state
+
+
+class FilmHead(nn.Module):
+    """Text embedding to the FiLM parameters of a whole masker; computed once a prompt, off the audio path."""
+
+    def __init__(self, config: MaskerConfig, sizes: list[int]) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(config.text, config.text_hidden)
+        self.out = nn.Linear(config.text_hidden, sum(sizes))
+        width = config.width
+        scale_then_shift = torch.cat([torch.ones(width), torch.zeros(width)])
+        with torch.no_grad():
+            self.out.weight.mul_(0.3)
+            self.out.bias.copy_(scale_then_shift.repeat(sum(sizes) // (2 * width)))
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Embeddings (N, text), of unit length, to parameters (N, parameters)."""
+        # A unit vector in 384 dimensions has entries of 0.05: bring them to 1 for the layer's initialisation.
+        scaled = embedding * self.hidden.in_features**0.5
+        parameters: Tensor = self.out(nn.functional.silu(self.hidden(scaled)))
+        return parameters

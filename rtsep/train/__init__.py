@@ -1,0 +1,1 @@
+"""Training: from labelled audio to a bundle, one loop for codec, masker and both together."""

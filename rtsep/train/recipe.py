@@ -1,0 +1,91 @@
+"""A recipe: everything that one training run depends on, read from one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+
+from rtsep.errors import ConfigError
+from rtsep.models.codec import CodecConfig
+from rtsep.models.masker import MaskerConfig
+from rtsep.train.mixing import MixingConfig
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class LossConfig(BaseModel):
+    """Weight of each loss; one at zero is not computed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    separation: NonNegativeFloat = 1.0
+    reconstruction: NonNegativeFloat = 0.0
+    """The codec's own output for the mixture, unmasked."""
+    codes: NonNegativeFloat = 0.0
+    """The quantiser: what codes keep of the latent, codebook and commitment losses."""
+
+
+class Recipe(BaseModel):
+    """One training run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str
+    text_encoder: str = "minilm-l6-v2"
+    train: tuple[Literal["codec.encoder", "codec.decoder", "codec.quantizer", "masker", "film_head"], ...]
+    """Modules that learn; the others stay as they are."""
+    steps: PositiveInt
+    learning_rate: PositiveFloat = 1e-3
+    warm_up: NonNegativeInt = 200
+    decay: float = 1.0
+    """Share of the steps, at the end, over which the learning rate falls to zero."""
+    weight_decay: NonNegativeFloat = 0.01
+    clip_norm: PositiveFloat = 1.0
+    average: float = 0.998
+    """Decay of the exponential moving average of the weights, which is what is saved as the bundle."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+    save_every: PositiveInt = 200
+    validate_every: NonNegativeInt = 0
+    codec: CodecConfig = CodecConfig()
+    masker: MaskerConfig = MaskerConfig()
+    mixing: MixingConfig = MixingConfig()
+    loss: LossConfig = LossConfig()
+
+
+def read_recipe(name: str) -> Recipe:
+    """Read a recipe by the name of one that ships with rtsep, or by path.
+
+    Raises:
+        ConfigError: there is none, it is no TOML, or a key is unknown or out of range.
+    """
+    shipped = RECIPES / f"{name}.toml"
+    path = shipped if shipped.is_file() else Path(name)
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        have = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        raise ConfigError(f"no recipe {name!r}: have {have}, or give a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        allowed = ", ".join(Recipe.model_fields)
+        hint = (
+            f" (keys here: {allowed})"
+            if first["type"] == "extra_forbidden" and len(first["loc"]) == 1
+            else ""
+        )
+        raise ConfigError(f"{path}: {where}: {first['msg']}{hint}") from error

@@ -1,0 +1,267 @@
+"""Evaluation: manifests, alignment, oracles and the report's figures."""
+
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from rich.console import Console
+
+from rtsep.errors import ConfigError
+from rtsep.evaluate.mixtures import load, read_manifest
+from rtsep.evaluate.report import Report, evaluate_file
+from rtsep.evaluate.scores import FLOOR_DB, TargetScore, si_sdr_db
+from rtsep.evaluate.separation import oracle_latent_mask, oracle_stft_mask, reconstruct, separate
+from rtsep.evaluate.table import report_tables
+from rtsep.models import text
+from rtsep.models.codec import CodecConfig
+from rtsep.models.masker import MaskerConfig
+from rtsep.models.separator import Separator
+
+RATE = 24_000
+QUICK = Path(__file__).parents[2] / "shared" / "data" / "dev" / "quick.jsonl"
+
+
+class FakeEncoder:
+    """One unit vector a phrase."""
+
+    dim = 384
+
+    def __call__(self, phrases):
+        generators = [torch.Generator().manual_seed(len(phrase)) for phrase in phrases]
+        rows = torch.stack([torch.randn(384, generator=generator) for generator in generators])
+        return torch.nn.functional.normalize(rows, dim=-1)
+
+
+@pytest.fixture(autouse=True)
+def _fake_encoder(monkeypatch):
+    monkeypatch.setitem(text.TEXT_ENCODERS, "fake", FakeEncoder)
+
+
+@pytest.fixture
+def separator():
+    torch.manual_seed(0)
+    masker = MaskerConfig(width=32, layers=1, heads=2, feed_forward=32, text_hidden=16)
+    return Separator(CodecConfig(), masker).eval()
+
+
+def with_constant_mask(separator, bias):
+    torch.nn.init.zeros_(separator.masker.leave.weight)
+    torch.nn.init.constant_(separator.masker.leave.bias, bias)
+    return separator
+
+
+def tone_and_noise(seconds=1.0):
+    time_s = np.arange(int(seconds * RATE)) / RATE
+    noise = np.random.default_rng(0).standard_normal(len(time_s))
+    return 0.3 * np.sin(2 * np.pi * 440 * time_s), 0.1 * noise
+
+
+def source(path, prompt, **changes):
+    line = {"path": path, "start": 0.0, "at": 0.0, "gain_db": 0.0, "prompt": prompt}
+    return line | {"category": "event", "known_label": True} | changes
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    folder = tmp_path / "dev"
+    folder.mkdir()
+    tone, noise = tone_and_noise()
+    soundfile.write(folder / "tone.wav", tone, RATE, subtype="FLOAT")
+    soundfile.write(folder / "noise.wav", noise, RATE, subtype="FLOAT")
+    tone_source = source("dev/tone.wav", "Whistling", gain_db=-3.0)
+    noise_source = source("dev/noise.wav", "rain", known_label=False, category="speech")
+    late = source("dev/tone.wav", "beep", start=0.25, at=0.5, category="music")
+    lines = [
+        {"id": "p", "set": "pair", "sources": [tone_source, noise_source]},
+        {"id": "t", "set": "trio", "sources": [tone_source, noise_source, late]},
+        {"id": "s", "set": "speech", "sources": [noise_source, late]},
+        {"id": "a", "set": "absent", "sources": [tone_source, noise_source], "absent_prompt": "dog"},
+    ]
+    path = folder / "mixtures.jsonl"
+    path.write_text("\n".join(json.dumps({"seconds": 1.0} | line) for line in lines))
+    return path
+
+
+def figures_of(separator, manifest):
+    return evaluate_file(separator, "fake", manifest).to_json()
+
+
+def test_clips_are_cut_scaled_and_placed_as_the_manifest_says(manifest):
+    tone, noise = tone_and_noise()
+    trio = read_manifest(manifest, manifest.parent.parent)[1]
+    sources = load(trio, manifest.parent.parent, RATE)
+    assert sources.shape == (3, RATE)
+    assert sources.dtype == torch.float32
+    assert np.allclose(sources[0], tone * 10 ** (-3 / 20), atol=1e-6)
+    assert np.allclose(sources[1], noise, atol=1e-6)
+    assert not sources[2, : RATE // 2].any()
+    assert np.allclose(sources[2, RATE // 2 :], tone[RATE // 4 : 3 * RATE // 4], atol=1e-6)
+
+
+def test_clips_of_another_rate_are_resampled(manifest):
+    root = manifest.parent.parent
+    pair = read_manifest(manifest, root)[0]
+    sources = load(pair, root, 48_000)
+    assert sources.shape == (2, 48_000)
+    assert torch.allclose(sources[0, 2000:-2000:2], load(pair, root, RATE)[0, 1000:-1000], atol=1e-3)
+
+
+@pytest.mark.parametrize("length", [4800, 4801, 5039])
+def test_delay_is_compensated_to_the_sample(separator, length):
+    with_constant_mask(separator, 20.0)
+    mixtures = torch.randn(2, length)
+    film = separator.film_head(torch.randn(2, 3, 384))[:, :, None]
+    outputs = separate(separator, mixtures, film)
+    assert outputs.shape == (2, 3, length)
+    assert torch.allclose(outputs, mixtures[:, None].expand_as(outputs), atol=1e-4)
+
+
+def test_untrained_codec_reconstructs_each_source(separator):
+    waves = torch.randn(2, 2, 5000)
+    assert (si_sdr_db(reconstruct(separator.codec, waves, codes=False), waves) > 40).all()
+    assert reconstruct(separator.codec, waves, codes=True).shape == waves.shape
+
+
+def test_oracle_masks_improve_on_the_mixture(separator):
+    sources = torch.from_numpy(np.stack(tone_and_noise())).float()[None]
+    unprocessed = si_sdr_db(sources.sum(dim=1, keepdim=True).expand_as(sources), sources)
+    assert (si_sdr_db(oracle_latent_mask(separator, sources), sources) > unprocessed + 10).all()
+    assert (si_sdr_db(oracle_stft_mask(sources, separator.hop), sources) > unprocessed + 10).all()
+
+
+def test_si_sdr_of_a_quiet_estimate_is_that_of_a_loud_one_and_silence_earns_nothing():
+    target = torch.randn(1000)
+    estimate = target + 0.1 * torch.randn(1000)
+    assert si_sdr_db(1e-6 * estimate, target) == pytest.approx(float(si_sdr_db(estimate, target)), abs=1e-3)
+    assert si_sdr_db(torch.zeros(1000), target) == FLOOR_DB
+
+
+def test_letting_everything_through_improves_nothing(separator, manifest):
+    figures = figures_of(with_constant_mask(separator, 20.0), manifest)
+    for entry in (*figures["sets"].values(), figures["known"], figures["unseen"]):
+        assert entry["n"] == 0 or abs(entry["si_sdri_db"]) < 0.01
+    assert abs(figures["absent_db"]) < 0.01
+    assert abs(figures["prompt_delta_db"]) < 0.01
+
+
+def test_letting_nothing_through_is_very_quiet_for_an_absent_sound(separator, manifest):
+    assert figures_of(with_constant_mask(separator, -20.0), manifest)["absent_db"] == FLOOR_DB
+
+
+def test_report_has_every_figure_by_set_category_and_label(separator, manifest):
+    steps = []
+    report = evaluate_file(
+        separator, "fake", manifest, progress=lambda done, total: steps.append((done, total))
+    )
+    figures = report.to_json()
+    assert steps[-1] == (4, 4)
+    assert {name: entry["n"] for name, entry in figures["sets"].items()} == {
+        "pair": 2,
+        "range": 0,
+        "trio": 3,
+        "speech": 2,
+    }
+    assert figures["sets"]["range"]["si_sdri_db"] is None
+    assert figures["sets"]["speech"]["speech_targets_n"] == 1
+    assert math.isfinite(figures["sets"]["speech"]["speech_targets_si_sdri_db"])
+    assert (figures["known"]["n"], figures["unseen"]["n"]) == (4, 3)
+    assert set(figures["categories"]) == {"event", "music", "speech"}
+    assert figures["labels"]["whistling"]["n"] == 2
+    assert math.isfinite(figures["prompt_delta_db"])
+    assert figures["codec_ceiling_si_sdr_db"] > 40
+    assert math.isfinite(figures["codec_ceiling_codes_si_sdr_db"])
+    for oracle in ("oracle_latent_mask", "oracle_stft_mask"):
+        assert figures[oracle]["sets"]["pair"]["si_sdri_db"] > 5
+    json.dumps(figures, allow_nan=False)
+
+
+def test_without_references_their_figures_are_null(separator, manifest):
+    figures = evaluate_file(separator, "fake", manifest, references=False, limit=2).to_json()
+    assert figures["mixtures"] == 2
+    assert figures["codec_ceiling_si_sdr_db"] is None
+    assert figures["oracle_latent_mask"]["sets"]["pair"] == {
+        "si_sdri_db": None,
+        "median_si_sdri_db": None,
+        "n": 0,
+    }
+
+
+def test_a_figure_that_is_not_a_number_is_null():
+    score = TargetScore("pair", "event", "rain", True, math.nan, math.nan, None)
+    figures = Report(1, (score,), (math.nan,)).to_json()
+    assert figures["sets"]["pair"]["si_sdri_db"] is None
+    assert figures["prompt_delta_db"] is None
+    assert figures["absent_db"] is None
+    json.dumps(figures, allow_nan=False)
+
+
+def test_silent_and_lone_targets_are_skipped(separator, manifest):
+    lines = [
+        {"set": "pair", "sources": [source("dev/tone.wav", "beep"), source("dev/noise.wav", "rain", start=9)]}
+    ]
+    manifest.write_text(json.dumps({"id": "x", "seconds": 1.0} | lines[0]))
+    assert figures_of(separator, manifest)["targets"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"sources": [{"path": "dev/tone.wav"}]}, "sources.0.gain_db: Field required"),
+        ({"sources": [source("dev/missing.wav", "dog")]}, "no clip"),
+        ({"sources": [source("dev/tone.wav", " ")]}, "the prompt is empty"),
+        ({"sources": []}, "sources: Tuple should have at least 1 item"),
+        ({"set": "absent"}, "needs an absent_prompt"),
+    ],
+)
+def test_a_bad_line_is_one_line_that_names_file_and_line(manifest, change, complaint):
+    first = manifest.read_text().splitlines()[0]
+    manifest.write_text(f"{first}\n\n{json.dumps(json.loads(first) | change)}\n")
+    with pytest.raises(ConfigError) as caught:
+        read_manifest(manifest, manifest.parent.parent)
+    message = str(caught.value)
+    assert f"{manifest}, line 3: " in message
+    assert complaint in message
+    assert "\n" not in message
+
+
+def test_manifests_that_are_no_manifest_are_refused(tmp_path):
+    path = tmp_path / "m.jsonl"
+    with pytest.raises(ConfigError, match="cannot read the manifest"):
+        read_manifest(path, tmp_path)
+    path.write_text("\n")
+    with pytest.raises(ConfigError, match="holds no mixture"):
+        read_manifest(path, tmp_path)
+    path.write_text("dog\n")
+    with pytest.raises(ConfigError, match="line 1: Invalid JSON"):
+        read_manifest(path, tmp_path)
+
+
+def test_a_clip_that_is_no_audio_is_refused(manifest):
+    root = manifest.parent.parent
+    (manifest.parent / "tone.wav").write_bytes(b"not audio")
+    with pytest.raises(ConfigError, match=r"cannot read the clip .*tone\.wav"):
+        load(read_manifest(manifest, root)[0], root, RATE)
+
+
+def test_tables_show_the_sets_and_nothing_that_is_not_a_number(separator, manifest):
+    report = evaluate_file(separator, "fake", manifest)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(report_tables(report))
+    shown = console.file.getvalue()
+    for word in ("pair", "the speech in it", "other labels", "music", "absent", "ceiling"):
+        assert word in shown
+    assert "nan" not in shown
+
+
+@pytest.mark.skipif(not QUICK.is_file(), reason=f"no evaluation data at {QUICK}")
+def test_real_mixtures_have_finite_figures(separator):
+    figures = evaluate_file(separator, "minilm-l6-v2", QUICK, limit=4).to_json()
+    assert figures["mixtures"] == 4
+    assert math.isfinite(figures["sets"]["pair"]["si_sdri_db"])
+    assert figures["oracle_latent_mask"]["sets"]["pair"]["si_sdri_db"] > 3
+    assert figures["codec_ceiling_si_sdr_db"] > 40
