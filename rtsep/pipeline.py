@@ -16,6 +16,7 @@ self; it follows the mask's energy ratio, so that a mask of ones gives back the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,10 +59,10 @@ class Timing:
     @property
     def period(self) -> int:
         """``emitted`` repeats, shifted, after so many samples: the first whole number of hops at both rates."""
-        return self.hop * self.sample_rate // np.gcd(self.hop * self.sample_rate, self.model_rate)
+        return self.hop * self.sample_rate // math.gcd(self.hop * self.sample_rate, self.model_rate)
 
-    def budget(self, block: int, lag: int, prefill: int, device: tuple[int, int]) -> LatencyBudget:
-        """Split a prefill, found for this block and lag, into the terms of the latency budget."""
+    def budget(self, prefill: int, device: tuple[int, int]) -> LatencyBudget:
+        """Split a prefill into the terms of the latency budget; ``device`` is what the driver adds, in and out."""
 
         def at_device(samples: int) -> int:
             return -(-samples * self.sample_rate // self.model_rate)
@@ -103,6 +104,18 @@ class Pipeline:
         self._dry, self._low, self._unmasked = (np.zeros((0, channels), np.float32) for _ in range(3))
         self._gains = np.ones(1)
         self._given = 0
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the model runs on the processor that also runs everything else."""
+        return self._device.type == "cpu"
+
+    @torch.inference_mode()
+    def warm_up(self, hops: int = 5) -> None:
+        """Run the model over silence and forget it, so that first-call allocations are over."""
+        silence = torch.zeros(1, self.channels, self.separator.hop, device=self._device)
+        for _ in range(hops):
+            self.separator(silence, self._condition.film[None, :, None], self._state, self._condition.mix)
 
     def set_condition(self, condition: Condition) -> None:
         """Hear something else from the next hop on, faded over ``FADE_HOPS``."""

@@ -197,6 +197,7 @@ def test_a_figure_that_is_not_a_number_is_null():
     assert figures["sets"]["pair"]["si_sdri_db"] is None
     assert figures["prompt_delta_db"] is None
     assert figures["absent_db"] is None
+    assert Report(1, (score,), (-3.0,)).headline() == {"absent_db": -3.0}
     json.dumps(figures, allow_nan=False)
 
 

@@ -14,7 +14,7 @@ class AudioDevice(Protocol):
     """A duplex sound card: the k-th sample written is played ``prefill_samples`` after the k-th captured.
 
     Both are counted at the callback; ``device_latency_samples`` comes on top. One thread makes all the
-    calls.
+    calls; the properties may be read from any.
     """
 
     @property

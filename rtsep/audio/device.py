@@ -46,8 +46,8 @@ def list_devices() -> list[DeviceInfo]:
     Raises:
         DeviceError: when the PortAudio library is missing.
     """
-    sounddevice = _sounddevice()
-    apis = sounddevice.query_hostapis()
+    library = sounddevice()
+    apis = library.query_hostapis()
     return [
         DeviceInfo(
             index=int(entry["index"]),
@@ -57,7 +57,7 @@ def list_devices() -> list[DeviceInfo]:
             max_channels_out=int(entry["max_output_channels"]),
             default_sample_rate=round(entry["default_samplerate"]),
         )
-        for entry in sounddevice.query_devices()
+        for entry in library.query_devices()
     ]
 
 
@@ -73,26 +73,22 @@ def find_device(text: str | None, kind: Kind) -> DeviceInfo:
     """
     devices = [device for device in list_devices() if device.max_channels(kind) > 0]
     if text is None:
-        default = int(_sounddevice().default.device[kind])
-        found = [device for device in devices if device.index == default] or devices[:1]
+        default = sounddevice().query_devices(kind=kind)["index"] if devices else None
+        found = [device for device in devices if device.index == default]
     elif text.strip().isdecimal():
         found = [device for device in devices if device.index == int(text)]
     else:
         found = [device for device in devices if device.name == text]
         if len(found) != 1:
-            found = [
-                device for device in devices if text.lower() in f"{device.name}, {device.host_api}".lower()
-            ]
+            part = text.lower()
+            found = [device for device in devices if part in f"{device.name}, {device.host_api}".lower()]
     if len(found) == 1:
         return found[0]
     there = "; ".join(str(device) for device in found or devices) or "none (plug one in, or start jackd)"
     asked = "default" if text is None else repr(text)
-    problem = (
-        f"{asked} fits several {kind} devices, name one of"
-        if found
-        else f"no {kind} device {asked}; there is"
-    )
-    raise DeviceError(f"{problem}: {there}")
+    if found:
+        raise DeviceError(f"{asked} fits several {kind} devices, name one of: {there}")
+    raise DeviceError(f"no {kind} device {asked}; there is: {there}")
 
 
 def open_device(
@@ -117,12 +113,12 @@ def open_device(
     Raises:
         DeviceError: when PortAudio is missing, or the device refuses the rate, the channels or the block.
     """
-    sounddevice = _sounddevice()
+    library = sounddevice()
     rate = sample_rate or output_device.default_sample_rate
     if channels_out is None:
         channels_out = min(2, output_device.max_channels_out)
-    _check(input_device, "input", rate, channels_in)
-    _check(output_device, "output", rate, channels_out)
+    check_device(input_device, "input", rate, channels_in)
+    check_device(output_device, "output", rate, channels_out)
     settings = {
         "device": (input_device.index, output_device.index),
         "channels": (channels_in, channels_out),
@@ -138,15 +134,12 @@ def open_device(
             stream.close()
             stream, sizes, adapted = open_stream(settings, block or at_once)
             at_once = max(at_once, adapted)  # blocks smaller than the driver's period come several at once
-    except sounddevice.PortAudioError as error:
+    except library.PortAudioError as error:
         raise DeviceError(f"cannot open {input_device} with {output_device} at {rate} Hz: {error}") from error
     if len(sizes) > 1:
         stream.close()
-        raise DeviceError(
-            f"{output_device} has no steady block ({sorted(sizes)}): ask for one with --block 512"
-        )
-    size = sizes.pop()
-    return Duplex(RtmixerTransport(stream, rate, size, max(size, at_once)))
+        raise DeviceError(f"{output_device} has no steady block ({sorted(sizes)}): ask for --block 512")
+    return Duplex(RtmixerTransport(stream, rate, sizes.pop(), at_once))
 
 
 def terminate() -> None:
@@ -155,34 +148,41 @@ def terminate() -> None:
     All devices must be stopped before. Without this PortAudio aborts the process on an assertion when
     its JACK server goes away first.
     """
-    sounddevice = _sounddevice()
-    while sounddevice._initialized:
-        sounddevice._terminate()
+    library = sounddevice()
+    while library._initialized:
+        library._terminate()
 
 
-def _sounddevice() -> Any:
-    """The sounddevice module, with PortAudio initialised."""
+def sounddevice() -> Any:
+    """The sounddevice module, with PortAudio initialised.
+
+    Raises:
+        DeviceError: when the PortAudio library is missing.
+    """
     try:
-        import sounddevice  # noqa: PLC0415 (loads PortAudio)
+        import sounddevice as library
     except OSError as error:
         raise DeviceError(f"no PortAudio library ({error}): apt-get install libportaudio2") from error
-    if not sounddevice._initialized:
-        sounddevice._initialize()
-    return sounddevice
+    if not library._initialized:
+        library._initialize()
+    return library
 
 
-def _check(device: DeviceInfo, kind: Kind, rate: int, channels: int) -> None:
-    """Refuse what the device refuses, in words that say what it offers."""
+def check_device(device: DeviceInfo, kind: Kind, rate: int, channels: int) -> None:
+    """Refuse what the device refuses, in words that say what it offers.
+
+    Raises:
+        DeviceError: for a rate in Hz or a channel count that the device does not take.
+    """
     most = device.max_channels(kind)
     if not 1 <= channels <= most:
-        raise DeviceError(
-            f"{device} has {most} {kind} channel(s), not {channels}: use --channels {min(2, most)}"
-        )
-    sounddevice = _sounddevice()
-    check = sounddevice.check_input_settings if kind == "input" else sounddevice.check_output_settings
+        way_out = f"use --channels {min(2, most)}" if most else "choose another"
+        raise DeviceError(f"{device} has {most} {kind} channels, not {channels}: {way_out}")
+    library = sounddevice()
+    check = library.check_input_settings if kind == "input" else library.check_output_settings
     try:
         check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
-    except sounddevice.PortAudioError as error:
+    except library.PortAudioError as error:
         raise DeviceError(
             f"{device} refuses {rate} Hz as {kind}: use --device-rate {device.default_sample_rate} ({error})"
         ) from error

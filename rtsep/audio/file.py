@@ -1,21 +1,19 @@
 """Audio files and pipes: (n, channels) float32 in blocks, by libsndfile or from stdin and to stdout."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Protocol, Self
+from typing import BinaryIO, Literal, Protocol, Self
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from rtsep.audio.libsndfile import FileReader, FileWriter
 from rtsep.audio.pipe import PipeReader, PipeWriter
 from rtsep.errors import AudioFileError
 
 RawEncoding = Literal["f32", "s16"]
-
-_SUBTYPES = {"WAV": "PCM_24", "FLAC": "PCM_24", "AIFF": "PCM_24", "RF64": "PCM_24", "W64": "PCM_24"}
-"""Better than the 16 bits libsndfile takes of itself; other formats keep its default."""
 
 _SLICE = 16384
 """Samples written at once: libsndfile's Vorbis encoder keeps a whole write on the stack."""
@@ -69,7 +67,7 @@ class AudioSource:
         if str(path) == "-":
             self._reader = PipeReader(stdin, sample_rate, channels, encoding)
         else:
-            self._reader = _FileReader(Path(path))
+            self._reader = FileReader(Path(path))
         self.sample_rate = self._reader.sample_rate
         self.channels = self._reader.channels
         self.length = self._reader.length
@@ -141,7 +139,7 @@ class AudioSink:
         if str(path) == "-":
             self._writer = PipeWriter(stdout, sample_rate, channels, raw)
         else:
-            self._writer = _FileWriter(Path(path), sample_rate, channels, subtype)
+            self._writer = FileWriter(Path(path), sample_rate, channels, subtype)
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append (n, channels) samples.
@@ -179,67 +177,6 @@ class AudioSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finalise and close."""
-        self.close()
-
-
-class _FileReader:
-    """A file through libsndfile."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise AudioFileError(f"no such audio file: {path}")
-        try:
-            self._file = soundfile.SoundFile(path)
-        except soundfile.LibsndfileError as error:
-            raise AudioFileError(f"cannot read {path} as audio: {error.error_string}") from error
-        self._path = path
-        self.sample_rate: int = self._file.samplerate
-        self.channels: int = self._file.channels
-        self.length: int | None = self._file.frames
-        if self.length == 0:
-            self._file.close()
-            raise AudioFileError(f"{path} holds no samples: choose another file")
-
-    def read(self, count: int) -> NDArray[np.float32]:
-        try:
-            samples: NDArray[np.float32] = self._file.read(count, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise AudioFileError(f"{self._path} is damaged: {error.error_string}") from error
-        return samples
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _FileWriter:
-    """A file through libsndfile; its errors come out as OSError."""
-
-    def __init__(self, path: Path, sample_rate: int, channels: int, subtype: str | None) -> None:
-        form = path.suffix.lstrip(".").upper()
-        form = {"AIF": "AIFF", "OPUS": "OGG"}.get(form, form)
-        known = soundfile.available_formats()
-        if form not in known or form == "RAW":
-            raise AudioFileError(f"unknown format of {path}: end it in .wav, .flac, .ogg or .mp3")
-        if path.suffix.lower() == ".opus":
-            subtype = subtype or "OPUS"
-        settings: dict[str, Any] = {"format": form, "subtype": subtype or _SUBTYPES.get(form)}
-        try:
-            self._file = soundfile.SoundFile(path, "w", sample_rate, channels, **settings)
-        except soundfile.LibsndfileError as error:
-            said = f"{channels} channels at {sample_rate} Hz: {error.error_string}"
-            raise AudioFileError(f"cannot write {path}, {said}") from error
-        except (ValueError, TypeError) as error:
-            raise AudioFileError(f"cannot write {path} as {subtype}: {error}") from error
-
-    def write(self, samples: NDArray[np.float32]) -> None:
-        try:
-            self._file.write(samples)
-        except soundfile.LibsndfileError as error:
-            raise OSError(error.error_string) from error
-        except AssertionError as error:
-            # How soundfile says that libsndfile took fewer samples than it was given.
-            raise OSError("no space left") from error
-
-    def close(self) -> None:
-        self._file.close()
+        """Finalise and close; what went wrong before is not hidden by what goes wrong now."""
+        with contextlib.suppress(AudioFileError) if error else contextlib.nullcontext():
+            self.close()

@@ -33,7 +33,7 @@ def measure(block: NDArray[np.float32]) -> tuple[Level, ...]:
         One :class:`Level` a channel.
     """
     if len(block) == 0:
-        return (Level(FLOOR_DB, FLOOR_DB),) * block.shape[1]
+        return (Level(FLOOR_DB, FLOOR_DB),) * int(block.shape[1])
     peaks: list[float] = np.abs(block).max(axis=0).tolist()
     # Squares in double: a long block of loud samples would lose the quiet ones in single precision.
     means: list[float] = np.sqrt(np.mean(np.square(block, dtype=np.float64), axis=0)).tolist()

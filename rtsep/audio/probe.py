@@ -30,7 +30,7 @@ def open_stream(settings: dict[str, Any], block: int) -> tuple[Any, set[int], in
         DeviceError: when it does not call back.
         sounddevice.PortAudioError: when the device refuses.
     """
-    import rtmixer  # noqa: PLC0415 (loads PortAudio)
+    import rtmixer
 
     stream = rtmixer.MixerAndRecorder(blocksize=block, **settings)
     with contextlib.ExitStack() as on_error:
@@ -62,7 +62,7 @@ def _callback_sizes(stream: Any) -> set[int]:
 
 def _burst(stream: Any) -> int:
     """Samples that arrive together, by watching a ring fill: what most of the arrivals brought."""
-    import rtmixer  # noqa: PLC0415 (loads PortAudio)
+    import rtmixer
 
     ring = rtmixer.RingBuffer(4, 1 << round(2 * _TIMEOUT_S * stream.samplerate).bit_length())
     recording = stream.record_ringbuffer(ring, channels=1)

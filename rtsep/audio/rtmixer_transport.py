@@ -7,7 +7,6 @@ callback's statistics, linked to it so that one callback takes up both (rtmixer.
 actions are supported"): the number of callbacks it returns is the time, and no race can blur it.
 """
 
-import contextlib
 import time
 from typing import Any
 
@@ -59,9 +58,10 @@ class RtmixerTransport:
             block: samples that come at once; more than ``callback_size`` where PortAudio splits a
                 period of the driver into several callbacks.
         """
-        import rtmixer  # noqa: PLC0415 (loads PortAudio)
+        import rtmixer
+        import sounddevice
 
-        self._rtmixer = rtmixer
+        self._rtmixer, self._sounddevice = rtmixer, sounddevice
         self.stream = stream
         self.sample_rate = sample_rate
         self.channels_in, self.channels_out = (int(count) for count in stream.channels)
@@ -95,7 +95,7 @@ class RtmixerTransport:
         """Callbacks since the start that PortAudio flagged as late or missed."""
         if self._origin is None:
             return 0
-        self.settle()
+        # Read only, so that any thread may ask; it lags a moment where statistics are on their way.
         return self._flagged + _flags(self.stream._state.stats)
 
     def begin(self, zeros: int) -> tuple[Run, Run]:
@@ -144,14 +144,16 @@ class RtmixerTransport:
         self._queued.flush()
 
     def halt(self) -> None:
-        """Stop and close the stream."""
-        import sounddevice  # noqa: PLC0415
-
-        # A server that went away first makes both fail, and there is nothing left to stop.
-        with contextlib.suppress(sounddevice.PortAudioError):
-            self.stream.abort()
-        with contextlib.suppress(sounddevice.PortAudioError):
-            self.stream.close()
+        """Stop and close the stream; a second time does nothing."""
+        if self.stream.closed:
+            return
+        if not self.alive:
+            # PortAudio would wait for a last callback of a JACK server that is gone, and wait for ever
+            # (measured), now and when the process ends: leave it, and let sounddevice terminate nothing.
+            self._sounddevice._initialized = 0
+            return
+        self.stream.abort()
+        self.stream.close()
 
     def settle(self) -> None:
         """Take in the statistics that have come back, and with them when runs began."""

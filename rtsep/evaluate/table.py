@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Group
 from rich.table import Table
 
-from rtsep.evaluate.report import SETS, Figures, Report
+from rtsep.evaluate.figures import SETS, Figures
+from rtsep.evaluate.report import Report
 
 ORACLES = {"oracle_latent_mask": "oracle mask, latent", "oracle_stft_mask": "oracle mask, STFT"}
 

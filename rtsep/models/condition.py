@@ -36,6 +36,11 @@ class Condition:
         )
         return cls(torch.stack([film(words) for words in (*prompts.keep, *prompts.remove)]), mix)
 
+    @classmethod
+    def everything(cls, parameters: int) -> Condition:
+        """A mask of ones, whatever the model thinks; for measuring the path of the sound."""
+        return cls(torch.zeros(1, parameters), Mix(torch.tensor(1.0), torch.zeros(1), torch.zeros(1)))
+
     def __len__(self) -> int:
         """Number of prompts."""
         return len(self.film)

@@ -220,6 +220,13 @@ class Trainer:
             )
 
 
+def load_average(parts: dict[str, Any], separator: Separator) -> None:
+    """Load a checkpoint's averaged weights."""
+    averaged = {name.removeprefix("module."): value for name, value in parts["average"].items()}
+    del averaged["n_averaged"]
+    separator.load_state_dict(averaged)
+
+
 def _copy_weights(start: Separator, separator: Separator) -> None:
     """Start from another run's weights.
 

@@ -31,7 +31,7 @@ def server(folder: Path, sample_rate: int = 48000, period: int = 256) -> Iterato
             process = subprocess.Popen(["jackd", *realtime, *driver], env=environment, stdout=log, stderr=log)
             try:
                 if _is_ready(process, environment):
-                    yield environment
+                    yield {**environment, "JACK_SERVER_PID": str(process.pid)}
                     return
             finally:
                 process.terminate()

