@@ -18,17 +18,29 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write a machine-readable report here.")]
+
+def _writable(path: Path | None) -> Path | None:
+    from rtsep.config import check_writable
+
+    return check_writable(path)
+
+
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write a machine-readable report here.", callback=_writable)
+]
 BundleName = Annotated[str, typer.Option(help="Model: a name from 'rtsep bundles', or a folder.")]
 
 
-def main() -> None:
-    """Run the command line; a fault the user can mend is one line and exit code 2."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; a fault the user can mend is one line and exit code 2."""
     try:
-        app(standalone_mode=True)
+        sys.exit(app(arguments, standalone_mode=False))
     except RtsepError as error:
-        print(f"rtsep: {error}", file=sys.stderr)
-        sys.exit(2)
+        said = str(error)
+    except typer.TyperException as error:
+        said = f"{error}; rtsep -h helps"
+    print(f"rtsep: {said}", file=sys.stderr)
+    sys.exit(2)
 
 
 @app.command()
@@ -46,6 +58,9 @@ def run(
         bool | None, typer.Option("--full-band/--model-band", help="Keep what lies above the model's band.")
     ] = None,
     channels: Annotated[int | None, typer.Option(help="1 or 2.")] = None,
+    raw: Annotated[
+        bool | None, typer.Option("--raw", help="On stdout: 32-bit float samples without a header.")
+    ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
     bundle: Annotated[
         str | None, typer.Option(help="Model: a name from 'rtsep bundles', or a folder.")

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtsep.control import PARAMETERS, SetPrompts
 from rtsep.errors import ConfigError
@@ -39,7 +39,9 @@ class RunSettings(BaseModel):
     wet: float = _turns("wet")
     full_band: float = _turns("full_band")
     channels: Literal[1, 2] | None = None
-    duration: PositiveFloat | None = None
+    raw: bool = False
+    """Samples without a header on stdout."""
+    duration: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds after which to stop."""
     bundle: str = "default"
     compute: Compute = "auto"
@@ -47,7 +49,7 @@ class RunSettings(BaseModel):
     """Of devices, and of raw samples on stdin."""
     block: int = Field(0, ge=0, le=8192)
     """Samples a callback; 0 leaves it to the device."""
-    reserve_ms: PositiveFloat = 12.0
+    reserve_ms: float = Field(12.0, gt=0, le=1000)
     """How late the worker may be before the output runs dry; part of the latency."""
 
     @property
@@ -79,18 +81,40 @@ def run_settings(preset: str | None, given: dict[str, Any]) -> RunSettings:
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
-        _check(values, str(path))
-    return _check(values | given, "the command line")
+        _check(values, path)
+    return _check(values | given)
 
 
-def _check(values: dict[str, Any], where: str) -> RunSettings:
+def check_writable(path: Path | None) -> Path | None:
+    """The path of a report, if one can be written there: before the work, not after it.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if path is not None:
+        existed = path.exists()
+        try:
+            path.open("ab").close()
+        except OSError as error:
+            raise ConfigError(f"cannot write {path} ({error.strerror}): name another file") from error
+        if not existed:
+            path.unlink()
+    return path
+
+
+def _check(values: dict[str, Any], file: Path | None = None) -> RunSettings:
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                f"{where}: unknown key {key!r}; known are {', '.join(RunSettings.model_fields)}"
-            ) from error
-        raise ConfigError(f"{where}: {key} is {first['input']!r}: {first['msg']}") from error
+            known = ", ".join(RunSettings.model_fields)
+            raise ConfigError(f"{file}: unknown key {key!r}; known are {known}") from error
+        flag = "--" + key.removesuffix("_db").replace("_", "-")
+        said = f"{key} in {file}" if file else flag
+        raise ConfigError(f"{said} is {first['input']!r}: {_lowered(first['msg'])}") from error
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +25,14 @@ from rtsep.worker import Change, Worker
 
 DEFAULT_RESERVE_MS = 12.0
 """How late the worker may be before the output runs dry: a step of the model and the scheduler's moods."""
+
+SWITCH_INTERVAL_S = 2e-5
+"""What the process of an engine sets with ``sys.setswitchinterval``: every tensor operation lets go of the
+interpreter, and with another busy thread waits so long to get it back. Python's own 5 ms is half a hop, 500
+times a hop (measured with a busy thread, 3.6 ms without: 7.6 ms a hop at 0.5 ms, 4.8 at 0.02)."""
+
+_PRIORITY = 10
+"""Real-time priority of the worker: above all that is not audio, below every audio callback."""
 
 
 class Engine:
@@ -114,6 +125,7 @@ class Engine:
 
     def _run(self) -> None:
         try:
+            _hurry()
             if self.pipeline.on_cpu:
                 torch.set_num_threads(1)  # two threads beside other load made a 33 ms step 592 ms
             while not self._stopping.is_set():
@@ -123,12 +135,23 @@ class Engine:
                     raise DeviceError(
                         "the audio device has gone: plug it in or restart its server, and run again"
                     )
-        except BaseException as error:  # noqa: BLE001 - handed to whoever calls stop()
+        except BaseException as error:
             self._failure = error
 
     def step(self) -> None:
         """Process what the device has captured, once; the worker's thread does nothing else."""
         self._device.write(self.worker.process(self._device.read(), self._device.dropouts))
+
+
+def _hurry() -> None:
+    """Have the system run this thread before others, where that is allowed (on Linux, group ``audio`` or root).
+
+    Measured beside a training run on both cores: 3.6 ms a hop instead of 8.9.
+    """
+    if sys.platform == "linux":
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(_PRIORITY))
 
 
 def callbacks_late(block: int, sample_rate: int, reserve_ms: float) -> int:

@@ -17,7 +17,6 @@ self; it follows the mask's energy ratio, so that a mask of ones gives back the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from rtsep.control import PARAMETERS
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.separator import Separator
+from rtsep.nn.streaming import State
 
 Samples = NDArray[np.float32]
 
@@ -58,11 +58,11 @@ class Timing:
 
     @property
     def period(self) -> int:
-        """``emitted`` repeats, shifted, after so many samples: the first whole number of hops at both rates."""
+        """``emitted`` repeats, shifted, after so many samples, a whole number of hops at both rates."""
         return self.hop * self.sample_rate // math.gcd(self.hop * self.sample_rate, self.model_rate)
 
     def budget(self, prefill: int, device: tuple[int, int]) -> LatencyBudget:
-        """Split a prefill into the terms of the latency budget; ``device`` is what the driver adds, in and out."""
+        """Split a prefill into terms; ``device`` is what the driver adds, in and out."""
 
         def at_device(samples: int) -> int:
             return -(-samples * self.sample_rate // self.model_rate)
@@ -179,7 +179,7 @@ class Pipeline:
         reach = (
             (parameter.high - parameter.low) / (RAMP_S * self.timing.sample_rate) * np.arange(1, count + 1)
         )
-        values = start + np.clip(target - start, -reach, reach)
+        values: NDArray[np.float64] = start + np.clip(target - start, -reach, reach)
         if count:
             self._at[name] = float(values[-1])
         return values[:, None]
@@ -210,9 +210,9 @@ class Pipeline:
         return np.interp(position, knots, values)[:, None]
 
 
-def _slots(state: Sequence[object] | Tensor, prompts: int) -> object:
+def _slots(state: State, prompts: int) -> State:
     """A masker's state for another number of prompts: new ones begin with what the first has heard."""
     if isinstance(state, Tensor):
         spare = prompts - len(state)
         return state[:prompts] if spare <= 0 else torch.cat([state, *[state[:1]] * spare])
-    return tuple(_slots(part, prompts) for part in state)  # type: ignore[arg-type]
+    return tuple(_slots(part, prompts) for part in state)

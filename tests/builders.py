@@ -18,6 +18,10 @@ from rtsep.models.condition import Condition
 from rtsep.models.masker import MaskerConfig
 from rtsep.models.separator import Mix, Separator
 
+torch.set_num_threads(1)  # two threads on so little work, beside any load, took up to fifty times as long
+
+Array = NDArray[np.float32]
+
 CODEC = CodecConfig(
     stem_kernel=64,
     stem_hop=16,
@@ -76,7 +80,7 @@ def keep_all(films: Tensor) -> Condition:
     return Condition(films, Mix(torch.tensor(0.0), torch.ones(prompts), torch.zeros(prompts)))
 
 
-def noise(samples: int, channels: int = 1, seed: int = 0, level: float = 0.1) -> NDArray[np.float32]:
+def noise(samples: int, channels: int = 1, seed: int = 0, level: float = 0.1) -> Array:
     """White noise, (samples, channels)."""
     return (level * np.random.default_rng(seed).standard_normal((samples, channels))).astype(np.float32)
 

@@ -18,7 +18,7 @@ SHAPES = [
 ]
 TRANSPOSED = [(kernel, stride) for kernel, stride in itertools.product((1, 2, 7, 16), (1, 2, 5)) if kernel >= stride]
 PRECISIONS = [(torch.float32, 1e-6), (torch.float64, 1e-14)]
-FRAMES = 40
+FRAMES = 70
 
 
 @pytest.fixture(autouse=True)

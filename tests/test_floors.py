@@ -19,8 +19,6 @@ FLOORS = (
     {"session", "cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-STRANGERS = {"errors": {"*"}, "control": {"*"}, "latency": {"*"}, "config": {"pydantic"}}
-"""What a room on the ground floor may import beside the standard library and its neighbours."""
 FORBIDDEN = {"audio": {"torch", "nn"}, "nn": {"numpy", "audio", "soundfile", "sounddevice"}}
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "rtsep").rglob("*.py"))
 
@@ -50,8 +48,7 @@ def test_imports_only_go_down_the_floors(path: Path) -> None:
     assert not {name for name in found if FLOOR_OF.get(name, 0) > FLOOR_OF[room]}
     assert not found & FORBIDDEN.get(room, set())
     if FLOOR_OF[room] == 0:
-        allowed = set(sys.stdlib_module_names) | FLOORS[0] | {"pydantic"} | {"__future__"}
-        assert found <= allowed
+        assert found <= {*sys.stdlib_module_names, *FLOORS[0], "pydantic"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "gui").rglob("*.py")) or [ROOT / "rtsep/errors.py"], ids=str)

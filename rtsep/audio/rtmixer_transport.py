@@ -96,7 +96,7 @@ class RtmixerTransport:
         if self._origin is None:
             return 0
         # Read only, so that any thread may ask; it lags a moment where statistics are on their way.
-        return self._flagged + _flags(self.stream._state.stats)
+        return self._flagged + flags(self.stream._state.stats)
 
     def begin(self, zeros: int) -> tuple[Run, Run]:
         """Record and play from the same callback on; see :class:`~rtsep.audio.contract.Transport`.
@@ -165,7 +165,7 @@ class RtmixerTransport:
             if self._origin is None:
                 self._origin = self._callbacks
             else:
-                self._flagged += _flags(stats)
+                self._flagged += flags(stats)
                 self._check_size(int(stats.min_blocksize), int(stats.max_blocksize))
             for run in runs:
                 run.began = (self._callbacks - self._origin) * self._callback_size
@@ -210,7 +210,7 @@ class RtmixerTransport:
         return self._rtmixer.RingBuffer(4 * channels, 1 << at_least.bit_length())
 
 
-def _flags(stats: Any) -> int:
+def flags(stats: Any) -> int:
     """Callbacks that carried an overflow or underflow flag; one late callback may carry several."""
     counts = (stats.input_overflows, stats.input_underflows, stats.output_overflows, stats.output_underflows)
     return max(int(count) for count in counts)

@@ -23,6 +23,7 @@ from rtsep.models.condition import Condition
 from rtsep.models.separator import Separator
 from rtsep.pipeline import Pipeline
 
+
 def _attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
     """FLOPs of the CPU's attention kernel, which torch's counter leaves out, by torch's formula."""
     return int(sdpa_flop_count(query, key, value))

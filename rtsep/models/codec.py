@@ -67,17 +67,15 @@ class Codec(nn.Module):
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
         self.config = config
-        channels = config.stem_kernel
-        encoder: list[nn.Module] = [
-            CausalConv1d(1, channels, config.stem_kernel, stride=config.stem_hop, bias=False)
-        ]
-        decoder: list[nn.Module] = [
-            CausalConvTranspose1d(
-                channels, 1, config.stem_hop + config.stem_overlap, stride=config.stem_hop, bias=False
-            )
-        ]
-        encoder += _residual_units(channels, config)
-        decoder += reversed(_residual_units(channels, config))
+        channels, hop, overlap = config.stem_kernel, config.stem_hop, config.stem_overlap
+        stem = CausalConv1d(1, channels, config.stem_kernel, stride=hop, bias=False)
+        mirrored_stem = CausalConvTranspose1d(channels, 1, hop + overlap, stride=hop, bias=False)
+        analysis, synthesis = lapped_transform(config.stem_kernel, hop, overlap)
+        with torch.no_grad():
+            stem.conv.weight.copy_(analysis[:, None])
+            mirrored_stem.conv.weight.copy_(synthesis[:, None])
+        encoder: list[nn.Module] = [stem, *_residual_units(channels, config)]
+        decoder: list[nn.Module] = [mirrored_stem, *reversed(_residual_units(channels, config))]
         for stride in config.strides:
             encoder += [Snake(channels, alpha=NEAR_IDENTITY), _down(channels, stride)]
             decoder += [_up(channels, stride), Snake(channels * stride, alpha=NEAR_IDENTITY)]
@@ -89,10 +87,6 @@ class Codec(nn.Module):
         self.quantizer = ResidualQuantizer(
             config.latent, config.codebooks, config.codebook_size, config.codebook_dim
         )
-        analysis, synthesis = lapped_transform(config.stem_kernel, config.stem_hop, config.stem_overlap)
-        with torch.no_grad():
-            encoder[0].conv.weight.copy_(analysis[:, None])
-            decoder[0].conv.weight.copy_(synthesis[:, None])
 
     def initial_state(self, batch: int) -> tuple[State, State]:
         """States of the encoder and of the decoder."""
@@ -118,8 +112,8 @@ def _residual_units(channels: int, config: CodecConfig) -> list[nn.Module]:
     units: list[nn.Module] = []
     for dilation in config.residual_dilations:
         last = CausalConv1d(config.residual_width, channels, 1)
-        nn.init.zeros_(last.conv.weight)
-        nn.init.zeros_(last.conv.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
         branch = Sequential(
             Snake(channels),
             CausalConv1d(channels, config.residual_width, 3, dilation=dilation),
@@ -134,8 +128,8 @@ def _down(channels: int, stride: int) -> CausalConv1d:
     """A strided convolution that starts as space-to-depth: channel c at offset i becomes i * channels + c."""
     layer = CausalConv1d(channels, channels * stride, 2 * stride, stride=stride)
     with torch.no_grad():
-        layer.conv.weight.mul_(0.01)
-        layer.conv.bias.zero_()
+        for parameter in layer.parameters():
+            parameter.mul_(0.01)
         for offset in range(stride):
             rows = slice(offset * channels, (offset + 1) * channels)
             layer.conv.weight[rows, :, stride + offset] += torch.eye(channels)
@@ -146,8 +140,8 @@ def _up(channels: int, stride: int) -> CausalConvTranspose1d:
     """The mirror of ``_down``: starts as depth-to-space."""
     layer = CausalConvTranspose1d(channels * stride, channels, 2 * stride, stride=stride)
     with torch.no_grad():
-        layer.conv.weight.mul_(0.01)
-        layer.conv.bias.zero_()
+        for parameter in layer.parameters():
+            parameter.mul_(0.01)
         for offset in range(stride):
             rows = slice(offset * channels, (offset + 1) * channels)
             layer.conv.weight[rows, :, offset] += torch.eye(channels)

@@ -1,10 +1,13 @@
-"""The CodecSep masker, causal: a Transformer over latent frames, steered by FiLM (arXiv 2509.11717, section 3).
+"""The CodecSep masker, causal: a Transformer over latent frames, steered by FiLM.
 
-Against the paper: causal windowed attention, scale as well as shift in FiLM, level-compressed input,
+After arXiv 2509.11717, section 3. Against the paper: causal windowed attention, scale as well as shift in FiLM, level-compressed input,
 and a mask bounded to 0..1.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
@@ -28,7 +31,7 @@ class MaskerConfig(BaseModel):
     window: PositiveInt = 128
     """Frames that one attention layer sees."""
     group: PositiveInt = 2
-    """Neighbouring latent channels that share one mask value: 2 for the cosine and sine of a lapped transform."""
+    """Neighbouring latent channels that share a mask value: 2 for cosine and sine of a lapped transform."""
     text: PositiveInt = 384
     """Dimensions of the text embedding."""
     text_hidden: PositiveInt = 256
@@ -64,7 +67,7 @@ class Masker(Streaming):
 
     def initial_state(self, batch: int) -> State:
         """States of the positions, the input convolution and every layer, for ``batch`` masks."""
-        layers = (layer.initial_state(batch) for layer in self.layers)
+        layers = (layer.initial_state(batch) for layer in cast("Iterator[MaskerLayer]", iter(self.layers)))
         return self.positions.initial_state(batch), self.enter.initial_state(batch), *layers
 
     def features(self, latent: Tensor) -> Tensor:
@@ -90,8 +93,8 @@ class Masker(Streaming):
         x = x.transpose(1, 2)
         new_states = [seen, enter_state]
         for layer, share, layer_state in zip(self.layers, shares[:-1], layer_states, strict=True):
-            x, layer_state = layer(x, share, context, layer_state)
-            new_states.append(layer_state)
+            x, new_state = layer(x, share, context, layer_state)
+            new_states.append(new_state)
         x = film(self.norm(x), shares[-1])
         mask = torch.sigmoid(self.leave(x)).repeat_interleave(self.config.group, dim=-1)
         return mask.transpose(1, 2), tuple(new_states)

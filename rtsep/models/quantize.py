@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,10 @@ class ResidualQuantizer(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(VectorQuantizer(latent, size, dim) for _ in range(codebooks))
 
+    def __iter__(self) -> Iterator[VectorQuantizer]:
+        """The codebooks, coarse to fine."""
+        return cast("Iterator[VectorQuantizer]", iter(self.stages))
+
     def forward(self, z: Tensor, keep: Tensor | None = None) -> Quantized:
         """Quantise (B, D, T).
 
@@ -56,7 +61,7 @@ class ResidualQuantizer(nn.Module):
             keep: number of codebooks in use for each item, (B,), for quantiser dropout; all by default.
         """
         residual, total, loss, codes = z, torch.zeros_like(z), z.new_zeros(()), []
-        for number, stage in enumerate(self.stages):
+        for number, stage in enumerate(self):
             projected, stage_codes = stage.encode(residual)
             looked_up = embedding(stage_codes, stage.codebook).transpose(1, 2)
             loss = loss + mse_loss(looked_up, projected.detach())
@@ -70,13 +75,12 @@ class ResidualQuantizer(nn.Module):
 
     def encode(self, z: Tensor) -> Tensor:
         """Latent (B, D, T) to codes (B, codebooks, T)."""
-        return self(z).codes
+        codes: Tensor = self(z).codes
+        return codes
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (B, up to codebooks, T) to a latent (B, D, T)."""
         shares = [
-            stage.decode(codes[:, number])
-            for number, stage in enumerate(self.stages)
-            if number < codes.shape[1]
+            stage.decode(codes[:, number]) for number, stage in enumerate(self) if number < codes.shape[1]
         ]
         return torch.stack(shares).sum(dim=0)

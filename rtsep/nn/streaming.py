@@ -8,12 +8,12 @@ keeping the reference, and streams side by side are the batch dimension.
 
 from __future__ import annotations
 
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-State: TypeAlias = Union[Tensor, tuple["State", ...]]
+State: TypeAlias = Tensor | tuple["State", ...]
 
 
 class Streaming(nn.Module):

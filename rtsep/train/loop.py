@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rtsep.errors import ConfigError
 from rtsep.models.separator import Separator
-from rtsep.train.loss import floored_error_db
+from rtsep.train.loss import reconstruction_loss, separation_loss
 from rtsep.train.mixing import Batch, Mixer
 from rtsep.train.recipe import Recipe
 
@@ -47,14 +47,14 @@ def losses(separator: Separator, batch: Batch, recipe: Recipe) -> dict[str, Tens
         film = separator.film_head(batch.embeddings)[:, :, None]
         separation, _ = separator(mixture, film, separator.initial_state(size, 1, prompts, prompts))
         estimate = separation.wave[:, :, 0, lookahead : lookahead + length]
-        found["separation"] = floored_error_db(estimate, batch.targets, batch.mixture)
+        found["separation"] = separation_loss(estimate, batch.targets, batch.mixture)
     if recipe.loss.reconstruction or recipe.loss.codes:
         encoder_state, decoder_state = separator.codec.initial_state(size)
         latent, _ = separator.codec.encode(mixture, encoder_state)
     if recipe.loss.reconstruction:
         wave, _ = separator.codec.decode(latent, decoder_state)
-        found["reconstruction"] = floored_error_db(
-            wave[..., lookahead : lookahead + length], batch.mixture, batch.mixture
+        found["reconstruction"] = reconstruction_loss(
+            wave[..., lookahead : lookahead + length], batch.mixture
         )
     if recipe.loss.codes:
         quantizer = separator.codec.quantizer

@@ -1,25 +1,56 @@
-"""Losses that fix the level as well as the shape."""
+"""The separation loss: shape, level and silence.
+
+Level alone (SNR) lets a model that is unsure fall silent, which costs it nothing and leaves the
+listener nothing: with it, 700 steps ended 9 dB below the mixture. Shape alone (SI-SDR) leaves the gain
+free. Half of each, and a light push towards silence where the prompt names nothing that sounds.
+"""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+FLOOR = 1e-3
+"""Errors 30 dB down count as none, so that easy examples do not take over."""
 
-def floored_error_db(estimate: Tensor, target: Tensor, mixture: Tensor, floor: float = 1e-3) -> Tensor:
-    """Error energy in dB against the mixture, with a floor (after Wisdom et al. 2021, section 3.2).
+ABSENT_FLOOR = 1e-2
+"""Silence is silent enough 20 dB below the mixture; more would teach the model to give up."""
 
-    Level counts, unlike in SI-SDR; the floor, 30 dB below the mixture, keeps easy examples from
-    taking over; and an absent target, which is zero, asks for silence by the same formula.
+ABSENT_WEIGHT = 0.3
+
+AUDIBLE = 1e-5
+"""A target more than 50 dB below the mixture counts as absent."""
+
+
+def separation_loss(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """Mean loss in dB.
+
+    For a present target the mean of two terms: the error's energy against the mixture's, and the
+    inverse SI-SDR (Le Roux et al. 2019), both with a floor. For an absent one the output's energy
+    against the mixture's, at ``ABSENT_WEIGHT``.
 
     Args:
         estimate: (..., T).
-        target: (..., T).
+        target: (..., T), zero where the prompt names nothing in the mixture.
         mixture: (..., T), broadcast against the others.
-        floor: energy added, as a share of the mixture's.
-
-    Returns:
-        The mean, a scalar.
     """
-    error = (estimate - target).square().sum(dim=-1)
-    whole = mixture.square().sum(dim=-1) + 1e-6
-    return 10 * ((error / whole) + floor).log10().mean()
+    whole = _energy(mixture) + 1e-6
+    wanted, given = _energy(target), _energy(estimate)
+    level = _db(_energy(estimate - target) / whole + FLOOR)
+    along = (estimate * target).sum(dim=-1).square() / ((given + 1e-6 * whole) * (wanted + 1e-6 * whole))
+    shape = _db((1 - along).clamp(min=0) + FLOOR) - _db(along + FLOOR)
+    silence = ABSENT_WEIGHT * _db(given / whole + ABSENT_FLOOR)
+    return torch.where(wanted > AUDIBLE * whole, (level + shape) / 2, silence).mean()
+
+
+def reconstruction_loss(estimate: Tensor, target: Tensor) -> Tensor:
+    """Error of a codec's output (..., T) against its input, in dB, with a floor 40 dB down."""
+    return _db(_energy(estimate - target) / (_energy(target) + 1e-6) + 1e-4).mean()
+
+
+def _energy(x: Tensor) -> Tensor:
+    return x.square().sum(dim=-1)
+
+
+def _db(ratio: Tensor) -> Tensor:
+    return 10 * ratio.log10()

@@ -6,6 +6,7 @@ on the device that holds the pool, so that nothing is read from disk in the loop
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -150,22 +151,25 @@ class Mixer:
         gain_db = torch.lerp(knots[:, low], knots[:, low + 1], (octave - low)[None])
         gain = 10 ** (gain_db / 20)
         cutoff = 3000 * (10 / 3) ** self._uniform(number, 1)
-        cutoff = torch.where(self._uniform(number, 1) < config.band_limit, cutoff, self.sample_rate)
+        limited = self._uniform(number, 1) < config.band_limit
+        cutoff = torch.where(limited, cutoff, torch.full_like(cutoff, self.sample_rate))
         gain = gain / (1 + (frequency / cutoff) ** 16)
         spectrum = spectrum * gain.to(self.device)
         roomy = torch.nonzero(self._uniform(number) < config.reverberation).flatten()
         if len(roomy):
             spectrum[roomy.to(self.device)] *= torch.fft.rfft(self._rooms(len(roomy)), n=wave.shape[-1])
-        return torch.fft.irfft(spectrum, n=wave.shape[-1])
+        shaped: Tensor = torch.fft.irfft(spectrum, n=wave.shape[-1])
+        return shaped
 
     def _rooms(self, number: int) -> Tensor:
         """Impulse responses (number, half a second): the direct sound and exponentially decaying noise."""
         time = torch.arange(self.sample_rate // 2) / self.sample_rate
-        decay = 10 ** (-3 * time / (0.15 + 0.6 * self._uniform(number, 1)))
+        decay = torch.exp(-3 * math.log(10) * time / (0.15 + 0.6 * self._uniform(number, 1)))
         tail = torch.randn(number, len(time), generator=self.generator) * decay
         tail = tail / tail.norm(dim=-1, keepdim=True) * (0.2 + 0.6 * self._uniform(number, 1))
         tail[:, 0] = 1
-        return tail.to(self.device)
+        rooms: Tensor = tail.to(self.device)
+        return rooms
 
     def _levels(self, sources: Tensor, present: Tensor) -> Tensor:
         """Give sources (B, S, T) their levels, silence those not present, and set the mixture's loudness."""

@@ -89,7 +89,8 @@ def _decode(
             if rate != sample_rate
             else samples.mean(axis=1)
         )
-        return (mono.clip(-1, 1) * 32767).round().astype(np.int16)
+        whole: np.ndarray[Any, np.dtype[np.int16]] = (mono.clip(-1, 1) * 32767).round().astype(np.int16)
+        return whole
 
     with ThreadPoolExecutor() as executor:
         decoded = list(track(executor.map(read, rows), "decoding the pool", total=len(rows)))
