@@ -1,4 +1,4 @@
-"""A JACK server of our own on the dummy driver: the real sound card of the tests.
+"""A JACK server of our own on the dummy driver: the real sound card of the tests and benchmarks.
 
 PortAudio looks for JACK when it is loaded, and aborts the process when the server goes first: code that
 opens a device runs in a process of its own, between the server's start and its stop.
@@ -17,10 +17,10 @@ _READY_S = 10.0
 
 @contextlib.contextmanager
 def server(folder: Path, sample_rate: int = 48000, period: int = 256) -> Iterator[dict[str, str]]:
-    """Run a server; gives the environment in which its clients find it."""
+    """Run a server; gives the environment in which its clients find it, and JACK_SERVER_PID and _LOG."""
     environment = {
         **os.environ,
-        "JACK_DEFAULT_SERVER": f"rtsep-{os.getpid()}-{period}",
+        "JACK_DEFAULT_SERVER": f"rtsep-{os.getpid()}-{folder.name}-{period}",
         "JACK_NO_START_SERVER": "1",
         "JACK_NO_AUDIO_RESERVATION": "1",
         "OMP_NUM_THREADS": "1",
@@ -31,7 +31,7 @@ def server(folder: Path, sample_rate: int = 48000, period: int = 256) -> Iterato
             process = subprocess.Popen(["jackd", *realtime, *driver], env=environment, stdout=log, stderr=log)
             try:
                 if _is_ready(process, environment):
-                    yield {**environment, "JACK_SERVER_PID": str(process.pid)}
+                    yield {**environment, "JACK_SERVER_PID": str(process.pid), "JACK_SERVER_LOG": log.name}
                     return
             finally:
                 process.terminate()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     except RtsepError as error:
         said = str(error)
     except typer.TyperException as error:
-        said = f"{error}; rtsep -h helps"
+        said = f"{error.format_message().rstrip('.')} (rtsep -h helps)"
     print(f"rtsep: {said}", file=sys.stderr)
     sys.exit(2)
 
@@ -138,7 +138,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint and log; a run found there is resumed.")],
     start: Annotated[str | None, typer.Option(help="Bundle, or another run's folder, to start from.")] = None,
     steps: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    compute: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    compute: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the model runs.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
     validate: Annotated[
         Path | None, typer.Option(help="Mixtures to validate on, as for 'rtsep eval'.")

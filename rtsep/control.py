@@ -29,9 +29,8 @@ class Parameter:
             CommandError: it is not.
         """
         if not self.low <= value <= self.high:  # false for NaN as well
-            raise CommandError(
-                f"{self.name} is {value:g}, but must be from {self.low:g} to {self.high:g} {self.unit}".rstrip()
-            )
+            span = f"{self.low:g} to {self.high:g} {self.unit}".rstrip()
+            raise CommandError(f"{self.name} is {value:g}, but must be from {span}")
         return float(value)
 
 

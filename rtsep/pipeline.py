@@ -28,6 +28,7 @@ from rtsep.control import PARAMETERS
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.separator import Separator
+from rtsep.models.traced import Step, traced_step
 from rtsep.nn.streaming import State
 
 Samples = NDArray[np.float32]
@@ -96,6 +97,7 @@ class Pipeline:
         self._fade: list[Condition] = []
         self._condition = condition.to(self._device)
         self._state = separator.initial_state(1, channels, len(condition), 1)
+        self._one_hop: tuple[int, Step] | None = None  # a recorded step, and the number of its prompts
         self._down = Resampler(sample_rate, separator.sample_rate, channels)
         self._up = Resampler(separator.sample_rate, sample_rate, channels)
         self._up_unmasked = Resampler(separator.sample_rate, sample_rate, channels)
@@ -112,10 +114,26 @@ class Pipeline:
 
     @torch.inference_mode()
     def warm_up(self, hops: int = 5) -> None:
-        """Run the model over silence and forget it, so that first-call allocations are over."""
+        """Get ready to run hop by hop, live: record the model's step, run it over silence, forget it.
+
+        So the recording, and the allocations of the first calls, are over before there is anything to miss.
+        """
+        if self.on_cpu:
+            self._one_hop = (
+                len(self._condition),
+                traced_step(self.separator, self.channels, len(self._condition)),
+            )
         silence = torch.zeros(1, self.channels, self.separator.hop, device=self._device)
+        condition = self._condition
+        state = self.separator.initial_state(1, self.channels, len(condition), 1)
         for _ in range(hops):
-            self.separator(silence, self._condition.film[None, :, None], self._state, self._condition.mix)
+            self._step(1)(silence, condition.film[None, :, None], state, condition.mix)
+
+    def _step(self, hops: int) -> Step:
+        """What runs the model over so many hops: the recorded step where it fits."""
+        if hops == 1 and self._one_hop is not None and self._one_hop[0] == len(self._condition):
+            return self._one_hop[1]
+        return self.separator
 
     def set_condition(self, condition: Condition) -> None:
         """Hear something else from the next hop on, faded over ``FADE_HOPS``."""
@@ -153,7 +171,7 @@ class Pipeline:
             self._state = (self._state[0], _slots(self._state[1], len(self._condition)), self._state[2])
         mixture = torch.from_numpy(np.ascontiguousarray(chunk.T))[None].to(self._device)
         film, mix = self._condition.film[None, :, None], self._condition.mix
-        separation, self._state = self.separator(mixture, film, self._state, mix)
+        separation, self._state = self._step(hops)(mixture, film, self._state, mix)
         self.hops += hops
         wave = separation.wave[0, 0].T.cpu().numpy()
         skipped = min(self._early, len(wave))

@@ -104,7 +104,11 @@ def tensors(state: Any) -> Iterator[Tensor]:
 
 
 def stream(
-    step: Callable[[Tensor, Any], tuple[Tensor, Any]], x: Tensor, state: Any, sizes: Sequence[int], unit: int = 1
+    step: Callable[[Tensor, Any], tuple[Tensor, Any]],
+    x: Tensor,
+    state: Any,
+    sizes: Sequence[int],
+    unit: int = 1,
 ) -> tuple[Tensor, Any]:
     """Feed (..., T) in chunks of ``sizes`` times ``unit``; returns all of the output, and the last state."""
     assert sum(sizes) * unit == x.shape[-1]

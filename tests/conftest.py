@@ -3,9 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+import builders
 import jack_server
 import pytest
+
+import rtsep.models.text
+from rtsep.models.prompts import FilmCache
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +22,18 @@ def jack_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
         pytest.skip("jackd is missing (apt-get install jackd2)")
     with jack_server.server(tmp_path_factory.mktemp("jack")) as environment:
         yield environment
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A user's folders: ``bundle``, which lets everything through, and a cache that knows "dog barking".
+
+    For this process and those it starts, which need no text encoder for that prompt.
+    """
+    folder = tmp_path_factory.mktemp("home")
+    bundle = builders.tiny_bundle(folder / "bundle", builders.transparent_separator())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setitem(rtsep.models.text.TEXT_ENCODERS, "bag-of-words", builders.BagOfWords)
+        FilmCache(bundle)("dog barking")
+        yield folder

@@ -50,7 +50,8 @@ def dense(layer: Layer, x: Tensor, window: int = WINDOW) -> Tensor:
         score = torch.einsum("bhd,bthd->bht", query[:, t], key[:, first : t + 1].conj()).real
         share = (score / (2 * half) ** 0.5).softmax(dim=-1)
         outputs.append(torch.einsum("bht,bthd->bhd", share, value[:, first : t + 1]).flatten(1))
-    return layer.attention.out(torch.stack(outputs, dim=1)).transpose(1, 2)
+    y: Tensor = layer.attention.out(torch.stack(outputs, dim=1))
+    return y.transpose(1, 2)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)

@@ -129,7 +129,13 @@ def test_a_configuration_that_is_none_is_refused(folder: Path, content: bytes) -
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("codec__stem_overlap", 17), ("codec__stem_kernel", 63), ("masker__heads", 3), ("masker__group", 3), ("masker__window", 4000)],
+    [
+        ("codec__stem_overlap", 17),
+        ("codec__stem_kernel", 63),
+        ("masker__heads", 3),
+        ("masker__group", 3),
+        ("masker__window", 4000),
+    ],
 )
 def test_a_shape_that_cannot_be_built_is_refused(folder: Path, key: str, value: int) -> None:
     edit_config(folder, **{key: value})

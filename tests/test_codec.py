@@ -119,7 +119,7 @@ def test_each_codebook_quantises_what_those_before_left_over() -> None:
     books = quantizer()
     z = torch.randn(2, 12, 20)
     codes = books.encode(z)
-    for number, stage in enumerate(books.stages):
+    for number, stage in enumerate(books):
         residual = z - (books.decode(codes[:, :number]) if number else 0)
         assert torch.equal(stage.encode(residual)[1], codes[:, number])
 
@@ -128,6 +128,7 @@ def test_the_lookup_minds_direction_and_not_length() -> None:
     torch.manual_seed(0)
     book = VectorQuantizer(12, 16, 4)
     with torch.no_grad():
+        assert book.project_in.bias is not None
         book.project_in.bias.zero_()
         z = torch.randn(2, 12, 30)
         _, codes = book.encode(z)
@@ -180,4 +181,4 @@ def test_gradients_pass_straight_through_the_quantiser() -> None:
     books(z).latent.sum().backward()
     assert z.grad is not None
     assert z.grad.abs().sum() > 0
-    assert all(stage.codebook.grad is None for stage in books.stages)
+    assert all(stage.codebook.grad is None for stage in books)

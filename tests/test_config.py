@@ -13,6 +13,8 @@ from rtsep.config import PRESETS, RunSettings, preset_names, run_settings
 from rtsep.control import SetPrompts
 from rtsep.errors import CommandError, ConfigError
 
+DEFAULTS = RunSettings.model_validate({})
+
 
 def message(preset: str | None, **given: object) -> str:
     with pytest.raises(ConfigError) as caught:
@@ -28,7 +30,7 @@ def written(tmp_path: Path, text: str) -> str:
 
 
 def test_nothing_given_is_the_defaults() -> None:
-    assert run_settings(None, {}) == RunSettings()
+    assert run_settings(None, {}) == DEFAULTS
 
 
 def test_flags_win_over_the_preset_and_the_preset_over_the_defaults(tmp_path: Path) -> None:
@@ -36,7 +38,7 @@ def test_flags_win_over_the_preset_and_the_preset_over_the_defaults(tmp_path: Pa
     settings = run_settings(preset, {"wet": 0.25, "prompt": ["cat", "car"]})
     assert (settings.gain_db, settings.wet, settings.block) == (-3, 0.25, 128)
     assert settings.prompts == SetPrompts(("cat", "car"))
-    assert settings.bundle == RunSettings().bundle
+    assert settings.bundle == DEFAULTS.bundle
 
 
 def test_an_unknown_key_names_the_file_the_key_and_what_is_allowed(tmp_path: Path) -> None:
@@ -68,14 +70,15 @@ def test_an_unknown_key_names_the_file_the_key_and_what_is_allowed(tmp_path: Pat
     ],
 )
 def test_a_value_that_is_not_allowed_names_where_it_stands(tmp_path: Path, key: str, value: object) -> None:
-    assert message(None, **{key: value}).startswith(f"the command line: {key} is {value!r}: ")
+    flag = {"gain_db": "--gain"}.get(key, "--" + key.replace("_", "-"))
+    assert message(None, **{key: value}).startswith(f"{flag} is {value!r}: ")
     preset = written(tmp_path, f"{key} = {value if not isinstance(value, str) else repr(value)}\n")
-    assert message(preset).startswith(f"{preset}: {key} is ")
+    assert message(preset).startswith(f"{key} in {preset} is ")
 
 
 def test_a_wrong_preset_is_named_even_where_a_flag_would_win(tmp_path: Path) -> None:
     preset = written(tmp_path, "wet = 7\n")
-    assert message(preset, wet=0.5).startswith(f"{preset}: wet is 7")
+    assert message(preset, wet=0.5).startswith(f"wet in {preset} is 7")
 
 
 @pytest.mark.parametrize("content", [b"wet = = 3", b"\xff\xfe", b"wet"])
@@ -96,17 +99,17 @@ def test_every_preset_that_ships_is_valid() -> None:
     for name in preset_names():
         settings = run_settings(name, {})
         assert settings.prompts
-        assert settings != RunSettings()
+        assert settings != DEFAULTS
 
 
 def test_settings_without_a_prompt_have_no_prompts() -> None:
     with pytest.raises(CommandError, match="no prompt"):
-        _ = RunSettings().prompts
+        _ = DEFAULTS.prompts
 
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        RunSettings().wet = 0.5
+        DEFAULTS.wet = 0.5
 
 
 def test_the_model_runs_where_it_is_told_if_there_is_such_a_place() -> None:

@@ -28,7 +28,9 @@ def test_the_ends_of_a_range_and_the_default_are_in_it(name: str) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e9, -1e9])
 def test_what_is_out_of_range_is_refused_with_the_range(name: str, value: float) -> None:
     parameter = PARAMETERS[name]
-    with pytest.raises(CommandError, match=f"{name} is .*must be from {parameter.low:g} to {parameter.high:g}"):
+    with pytest.raises(
+        CommandError, match=f"{name} is .*must be from {parameter.low:g} to {parameter.high:g}"
+    ):
         SetParameter(name, value)
 
 
@@ -38,7 +40,9 @@ def test_just_outside_is_outside() -> None:
 
 
 def test_an_unknown_parameter_lists_those_there_are() -> None:
-    with pytest.raises(CommandError, match="no parameter 'volume': there are gain_db, wet, bypass, full_band"):
+    with pytest.raises(
+        CommandError, match="no parameter 'volume': there are gain_db, wet, bypass, full_band"
+    ):
         SetParameter("volume", 1.0)
 
 

@@ -16,7 +16,9 @@ SHAPES = [
     for kernel, stride, dilation in itertools.product((1, 2, 3, 7, 16), (1, 2, 5), (1, 2, 4))
     if (kernel - 1) * dilation + 1 >= stride
 ]
-TRANSPOSED = [(kernel, stride) for kernel, stride in itertools.product((1, 2, 7, 16), (1, 2, 5)) if kernel >= stride]
+TRANSPOSED = [
+    (kernel, stride) for kernel, stride in itertools.product((1, 2, 7, 16), (1, 2, 5)) if kernel >= stride
+]
 PRECISIONS = [(torch.float32, 1e-6), (torch.float64, 1e-14)]
 FRAMES = 70
 

@@ -20,7 +20,7 @@ from builders import (
 )
 
 from rtsep.audio.fake import FakeDevice
-from rtsep.control import SetParameter, SetPrompts
+from rtsep.control import Command, SetParameter, SetPrompts
 from rtsep.engine import Engine, callbacks_late
 from rtsep.errors import CommandError, DeviceError, EngineError
 from rtsep.models.codec import CodecConfig
@@ -71,12 +71,12 @@ def last_of(count: int) -> Iterator[bool]:
 @pytest.mark.parametrize("block", [32, 100, 256, 441, 1024, 2048])
 def test_the_declared_latency_is_the_measured_one(tmp_path: Path, rate: int, block: int) -> None:
     at = 1234
-    x = np.zeros((at + 8192, 1), np.float32)
+    x = np.zeros((at + 1, 1), np.float32)
     x[at] = 0.8
     device = FakeDevice(x, rate, block)
     engine = engine_on(device, tmp_path, transparent_separator(DEFAULT_SHAPE, MASKER))
-    played = ticked(engine, device, always(), len(x))[:, 0]
     latency = engine.latency.engine
+    played = ticked(engine, device, always(), at + latency + 500)[:, 0]
     assert int(np.abs(played).argmax()) == at + latency
     expected = np.zeros_like(played)
     expected[at + latency] = 0.8
@@ -91,10 +91,10 @@ def test_the_declared_latency_is_the_measured_one(tmp_path: Path, rate: int, blo
 def test_a_worker_as_late_as_its_reserve_misses_nothing(
     tmp_path: Path, rate: int, block: int, reserve_ms: float
 ) -> None:
-    x = noise(20_000)
+    x = noise(3000 + 6 * block)
     lag = callbacks_late(block, rate, reserve_ms)
     heard = []
-    for late in (lag, lag + 60):
+    for late in (lag, lag + 2):
         device = FakeDevice(x, rate, block)
         engine = engine_on(device, tmp_path, reserve_ms=reserve_ms)
         played = ticked(engine, device, last_of(late), len(x))
@@ -122,7 +122,7 @@ def test_neither_bypass_nor_a_prompt_nor_a_dropout_changes_the_latency(tmp_path:
     x[pulses] = 0.5
     device = FakeDevice(x, 48_000, 256)
     engine = engine_on(device, tmp_path)
-    commands = {
+    commands: dict[int, Command] = {
         40: SetParameter("bypass", 1.0),
         60: SetParameter("bypass", 0.0),
         80: SetPrompts(("cat", "car")),

@@ -150,7 +150,7 @@ def test_raw_samples_on_stdin_need_a_rate_and_channels() -> None:
         "-", sample_rate=16000, channels=1, encoding="s16", stdin=BytesIO(integers.tobytes())
     )
     assert np.array_equal(read_all(source, 1)[:, 0] * 32768, integers)
-    with pytest.raises(AudioFileError, match="rate and the channels"):
+    with pytest.raises(AudioFileError, match="--device-rate and --channels"):
         AudioSource("-", stdin=BytesIO(samples.tobytes()))
 
 

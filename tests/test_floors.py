@@ -16,7 +16,7 @@ FLOORS = (
     {"models"},
     {"pipeline", "worker"},
     {"engine", "render", "train", "evaluate"},
-    {"session", "cli"},
+    {"display", "ends", "session", "cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 FORBIDDEN = {"audio": {"torch", "nn"}, "nn": {"numpy", "audio", "soundfile", "sounddevice"}}

@@ -86,7 +86,9 @@ def test_a_stream_older_than_three_periods_of_the_positions_is_as_good_as_new() 
     model = masker()
     steer = parameters(1)
     x = features(1, 3 * PERIOD + 40)
-    old, state = stream(lambda part, kept: model(part, steer, kept), x, model.initial_state(1), [PERIOD] * 3 + [40])
+    old, state = stream(
+        lambda part, kept: model(part, steer, kept), x, model.initial_state(1), [PERIOD] * 3 + [40]
+    )
     assert [part.shape for part in tensors(state)] == [part.shape for part in tensors(model.initial_state(1))]
     young, _ = model(x[..., -80:], steer, model.initial_state(1))
     assert (old[..., -40:] - young[..., -40:]).abs().max() <= 5e-6

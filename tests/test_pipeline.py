@@ -30,7 +30,9 @@ MODEL_RATE = CODEC.sample_rate
 HOP = CODEC.hop
 
 
-def pipeline(separator: Separator | None = None, rate: int = 48_000, channels: int = 1, prompts: int = 1) -> Pipeline:
+def pipeline(
+    separator: Separator | None = None, rate: int = 48_000, channels: int = 1, prompts: int = 1
+) -> Pipeline:
     separator = separator or tiny_separator()
     return Pipeline(separator, keep_all(random_films(separator, prompts)), rate, channels)
 
@@ -51,7 +53,9 @@ def push_all(made: Pipeline, x: Array, sizes: list[int]) -> Array:
 @pytest.mark.parametrize("rate", RATES + OTHER_RATES)
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("most", [40, 3000])
-def test_chunks_of_any_size_give_the_whole_and_as_much_as_was_promised(rate: int, channels: int, most: int) -> None:
+def test_chunks_of_any_size_give_the_whole_and_as_much_as_was_promised(
+    rate: int, channels: int, most: int
+) -> None:
     x = noise(rate // 10, channels)
     whole = pipeline(rate=rate, channels=channels, prompts=2).push(x)
     chunked = push_all(pipeline(rate=rate, channels=channels, prompts=2), x, random_sizes(len(x), most, rate))
@@ -77,7 +81,7 @@ def test_what_comes_out_repeats_with_the_declared_period(rate: int) -> None:
     emitted = [timing.emitted(int(n)) for n in received]
     later = [timing.emitted(int(n) + timing.period) for n in received]
     assert [b - a for a, b in zip(emitted, later, strict=True)] == [timing.period] * len(received)
-    assert all(0 <= b - a for a, b in zip(emitted, emitted[1:], strict=False))
+    assert emitted == sorted(emitted)
 
 
 @pytest.mark.parametrize("rate", [48_000, 96_000])
@@ -132,7 +136,9 @@ def test_bypass_and_back_is_heard_at_the_same_place_as_before() -> None:
     assert np.array_equal(y[last + ramp :], plain[last + ramp :])
 
 
-@pytest.mark.parametrize(("name", "start", "end"), [("gain_db", 0.0, -60.0), ("gain_db", 0.0, 24.0), ("bypass", 0.0, 1.0)])
+@pytest.mark.parametrize(
+    ("name", "start", "end"), [("gain_db", 0.0, -60.0), ("gain_db", 0.0, 24.0), ("bypass", 0.0, 1.0)]
+)
 def test_a_turned_parameter_ramps_and_does_not_jump(name: str, start: float, end: float) -> None:
     separator = transparent_separator()
     with torch.no_grad():
@@ -273,15 +279,15 @@ def test_silence_passes_as_silence(rate: int) -> None:
     assert not y.any()
 
 
-@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("rate", [44_100, 96_000])
 def test_what_a_pipeline_holds_does_not_grow(rate: int) -> None:
     made = pipeline(rate=rate)
     rng = np.random.default_rng(0)
     held = []
-    for _ in range(240):
+    for _ in range(120):
         made.push(noise(int(rng.integers(1, 400))))
         held.append(sizes_of(made))
-    assert max(held[120:]) <= max(held[20:120]) + 400 * 4
+    assert max(held[70:]) <= max(held[20:70]) + 400 * 4
     assert len(set(held)) > 1
 
 
@@ -299,4 +305,6 @@ def test_the_latency_budget_adds_up_to_the_prefill(rate: int, prefill: int) -> N
     budget = pipeline(rate=rate).timing.budget(prefill, (100, 50))
     assert budget.engine == prefill
     assert budget.total == prefill + 150
-    assert budget.ms(budget.algorithmic) == pytest.approx(1000 * (HOP + CODEC.lookahead) / MODEL_RATE, abs=2000 / rate)
+    assert budget.ms(budget.algorithmic) == pytest.approx(
+        1000 * (HOP + CODEC.lookahead) / MODEL_RATE, abs=2000 / rate
+    )

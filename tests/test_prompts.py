@@ -119,7 +119,11 @@ def test_prompts_become_a_condition() -> None:
     rows = dict(zip("abc", random_films(tiny_separator(), 3), strict=True))
     both = Condition.of(SetPrompts(("a", "b"), ("c",)), rows.__getitem__)
     assert torch.equal(both.film, torch.stack(list(rows.values())))
-    assert (both.mix.base.item(), both.mix.keep.tolist(), both.mix.remove.tolist()) == (0, [1, 1, 0], [0, 0, 1])
+    assert (both.mix.base.item(), both.mix.keep.tolist(), both.mix.remove.tolist()) == (
+        0,
+        [1, 1, 0],
+        [0, 0, 1],
+    )
     removed = Condition.of(SetPrompts((), ("c",)), rows.__getitem__)
     assert (removed.mix.base.item(), removed.mix.keep.tolist(), removed.mix.remove.tolist()) == (1, [0], [1])
 

@@ -25,7 +25,9 @@ class Collected:
 
 def rendered(separator: Separator, x: Array, block: int, rate: int = 48_000) -> Array:
     channels = x.shape[1]
-    worker = Worker(Pipeline(separator, keep_all(random_films(separator, 1)), rate, channels), SetPrompts(("x",)))
+    worker = Worker(
+        Pipeline(separator, keep_all(random_films(separator, 1)), rate, channels), SetPrompts(("x",))
+    )
     sink, counts = Collected(), list[int]()
     blocks = [x[start : start + block] for start in range(0, len(x), block)]
     written = render(worker, blocks, sink, counts.append)

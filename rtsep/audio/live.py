@@ -34,7 +34,7 @@ class _OneWay:
     """A running stream, its ring, and the action that moves samples between them."""
 
     def __init__(
-        self, device: DeviceInfo, kind: Kind, sample_rate: int, channels: int, block: int, ring_s: float
+        self, device: DeviceInfo, kind: Kind, *, sample_rate: int, channels: int, block: int, ring_s: float
     ) -> None:
         self.sample_rate = sample_rate
         self.length = None
@@ -119,7 +119,7 @@ class LiveSource(_OneWay):
 
     def __init__(self, device: DeviceInfo, sample_rate: int | None, channels: int, block: int) -> None:
         rate = sample_rate or device.default_sample_rate
-        super().__init__(device, "input", rate, channels, block, _CAPTURE_S)
+        super().__init__(device, "input", sample_rate=rate, channels=channels, block=block, ring_s=_CAPTURE_S)
         self.channels = channels
         self._action = self._stream.record_ringbuffer(self._ring)
 
@@ -154,8 +154,11 @@ class LiveSink(_OneWay):
     """
 
     def __init__(self, device: DeviceInfo, sample_rate: int, channels: int, block: int) -> None:
-        self._channels_out = max(channels, min(2, device.max_channels_out))
-        super().__init__(device, "output", sample_rate, self._channels_out, block, 2 * _CUSHION_S)
+        spread = max(channels, min(2, device.max_channels_out))
+        super().__init__(
+            device, "output", sample_rate=sample_rate, channels=spread, block=block, ring_s=2 * _CUSHION_S
+        )
+        self._channels_out = spread
         self._cushion = round(_CUSHION_S * sample_rate)
         self._begun = False
 

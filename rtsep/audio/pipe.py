@@ -36,7 +36,9 @@ class PipeReader:
             self._start = BytesIO()
             self._format = wav.read_header(self._stream)
         elif sample_rate is None or channels is None:
-            raise AudioFileError("stdin has no WAV header: give the rate and the channels of raw samples")
+            raise AudioFileError(
+                "stdin has no WAV header: say --device-rate and --channels of its raw samples"
+            )
         else:
             self._start = BytesIO(start)
             self._format = wav.StreamFormat(sample_rate, channels, encoding)

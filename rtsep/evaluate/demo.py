@@ -47,7 +47,7 @@ def run_demo(bundle_name: str, folder: Path) -> None:
     bundle = load_bundle(bundle_name)
     films = FilmCache(bundle)
     sources = {words: _level(SOUNDS[words](SAMPLE_RATE, SECONDS)) for words in PROMPTS}
-    mixture = np.sum(list(sources.values()), axis=0, dtype=np.float32)
+    mixture: Mono = np.stack(list(sources.values())).sum(axis=0)
     table = Table(
         "prompt", "SI-SDR improvement", "latency of the model", "real-time factor", title="rtsep demo"
     )
@@ -84,11 +84,12 @@ def _separate(bundle: Bundle, films: FilmCache, words: str, mixture: Mono) -> tu
 
 def _level(wave: NDArray[np.float64]) -> Mono:
     """At -26 dBFS, so that two of them leave headroom."""
-    return (wave * 0.05 / np.sqrt(np.mean(np.square(wave)))).astype(np.float32)
+    levelled: Mono = (wave * 0.05 / np.sqrt(np.mean(np.square(wave)))).astype(np.float32)
+    return levelled
 
 
 def _si_sdr_db(estimate: Mono, target: Mono) -> float:
-    return si_sdr_db(torch.from_numpy(estimate), torch.from_numpy(target))
+    return si_sdr_db(torch.from_numpy(estimate), torch.from_numpy(target)).item()
 
 
 def _latency_ms(bundle: Bundle) -> float:

@@ -31,14 +31,16 @@ def flute(sample_rate: int, seconds: float) -> Wave:
     tone = np.sin(phase) + 0.3 * np.sin(2 * phase) + 0.1 * np.sin(3 * phase)
     breath = 0.02 * np.random.default_rng(4).standard_normal(len(time))
     envelope = np.clip(20 * within, 0, 1) * np.clip(20 * (0.5 - within), 0, 1)
-    return (tone + breath) * envelope
+    notes: Wave = (tone + breath) * envelope
+    return notes
 
 
 def bass_drum(sample_rate: int, seconds: float) -> Wave:
     """A beat every half second: a sine that falls in pitch and dies away."""
     time = np.arange(round(sample_rate * seconds)) / sample_rate % 0.5
     sweep: Wave = 50 * time + 3 * (1 - np.exp(-30 * time))
-    return np.sin(2 * np.pi * sweep) * np.exp(-12 * time)
+    beat: Wave = np.sin(2 * np.pi * sweep) * np.exp(-12 * time)
+    return beat
 
 
 SOUNDS: dict[str, Callable[[int, float], Wave]] = {"rain": rain, "flute": flute, "bass drum": bass_drum}
@@ -49,4 +51,5 @@ def _band(wave: Wave, sample_rate: int, low_hz: float, high_hz: float) -> Wave:
     """Only what lies between two frequencies."""
     spectrum = np.fft.rfft(wave)
     frequency = np.fft.rfftfreq(len(wave), 1 / sample_rate)
-    return np.fft.irfft(spectrum * ((frequency > low_hz) & (frequency < high_hz)), len(wave))
+    band: Wave = np.fft.irfft(spectrum * ((frequency > low_hz) & (frequency < high_hz)), len(wave))
+    return band

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -41,6 +41,12 @@ class BundleConfig(BaseModel):
     text_encoder: str
     codec: CodecConfig
     masker: MaskerConfig
+
+    @model_validator(mode="after")
+    def _fits(self) -> BundleConfig:
+        if self.codec.latent % self.masker.group:
+            raise ValueError(f"a latent of {self.codec.latent} has no groups of {self.masker.group}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def read_config(folder: Path) -> BundleConfig:
         BundleError: it cannot be read, or a key is unknown, missing or out of range.
     """
     try:
-        return BundleConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+        return BundleConfig.model_validate_json((folder / CONFIG).read_bytes())
     except OSError as error:
         raise BundleError(f"cannot read {folder / CONFIG}: {error.strerror}") from error
     except ValidationError as error:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from math import prod
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from rtsep.models.lapped import lapped_transform
+from rtsep.models.lapped import check_lapped, lapped_transform
 from rtsep.models.quantize import ResidualQuantizer
 from rtsep.nn.conv import CausalConv1d, CausalConvTranspose1d
 from rtsep.nn.snake import Snake
@@ -40,6 +40,11 @@ class CodecConfig(BaseModel):
     codebooks: PositiveInt = 12
     codebook_size: PositiveInt = 1024
     codebook_dim: PositiveInt = 8
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> CodecConfig:
+        check_lapped(self.stem_kernel, self.stem_hop, self.stem_overlap)
+        return self
 
     @property
     def hop(self) -> int:
@@ -103,7 +108,7 @@ class Codec(nn.Module):
         return wave, state
 
 
-NEAR_IDENTITY = 0.01
+NEAR_IDENTITY = 1e-3
 """Snake's alpha where the signal itself, not a branch beside it, passes through."""
 
 
@@ -129,7 +134,7 @@ def _down(channels: int, stride: int) -> CausalConv1d:
     layer = CausalConv1d(channels, channels * stride, 2 * stride, stride=stride)
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter.mul_(0.01)
+            parameter.zero_()
         for offset in range(stride):
             rows = slice(offset * channels, (offset + 1) * channels)
             layer.conv.weight[rows, :, stride + offset] += torch.eye(channels)
@@ -141,7 +146,7 @@ def _up(channels: int, stride: int) -> CausalConvTranspose1d:
     layer = CausalConvTranspose1d(channels * stride, channels, 2 * stride, stride=stride)
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter.mul_(0.01)
+            parameter.zero_()
         for offset in range(stride):
             rows = slice(offset * channels, (offset + 1) * channels)
             layer.conv.weight[rows, :, offset] += torch.eye(channels)

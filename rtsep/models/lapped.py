@@ -12,6 +12,19 @@ import torch
 from torch import Tensor
 
 
+def check_lapped(kernel: int, hop: int, overlap: int) -> None:
+    """Whether these lengths make a lapped transform.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if kernel % 2 or not 0 < overlap <= hop or kernel < hop + overlap:
+        raise ValueError(
+            f"no lapped transform of kernel {kernel}, hop {hop}, overlap {overlap}: the kernel must be even "
+            "and at least hop + overlap, the overlap at most the hop"
+        )
+
+
 def lapped_transform(kernel: int, hop: int, overlap: int, gain: float = 4.0) -> tuple[Tensor, Tensor]:
     """Analysis and synthesis filters of an asymmetrically windowed odd-frequency DFT.
 
@@ -31,8 +44,7 @@ def lapped_transform(kernel: int, hop: int, overlap: int, gain: float = 4.0) -> 
         Analysis filters (kernel, kernel) as correlated by ``conv1d``, and synthesis filters
         (kernel, hop + overlap) as added by ``conv_transpose1d``.
     """
-    if kernel % 2 or not 0 < overlap <= hop or kernel < hop + overlap:
-        raise ValueError(f"no lapped transform of kernel {kernel}, hop {hop}, overlap {overlap}")
+    check_lapped(kernel, hop, overlap)
     n = torch.arange(kernel, dtype=torch.float64)
     slope = torch.sin(math.pi / 2 * (n[:overlap] + 0.5) / overlap)
     long_slope = torch.sin(math.pi / 2 * (n[: kernel - overlap] + 0.5) / (kernel - overlap))

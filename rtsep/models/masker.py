@@ -1,7 +1,7 @@
 """The CodecSep masker, causal: a Transformer over latent frames, steered by FiLM.
 
-After arXiv 2509.11717, section 3. Against the paper: causal windowed attention, scale as well as shift in FiLM, level-compressed input,
-and a mask bounded to 0..1.
+After arXiv 2509.11717, section 3. Against the paper: causal windowed attention, scale as well as shift
+in FiLM, level-compressed input, and a mask bounded to 0..1.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from rtsep.nn.attention import Context, Positions, WindowedAttention
+from rtsep.nn.attention import PERIOD, Context, Positions, WindowedAttention
 from rtsep.nn.conv import CausalConv1d
 from rtsep.nn.film import film
 from rtsep.nn.streaming import State, Streaming
@@ -35,6 +35,14 @@ class MaskerConfig(BaseModel):
     text: PositiveInt = 384
     """Dimensions of the text embedding."""
     text_hidden: PositiveInt = 256
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> MaskerConfig:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} must be a multiple of twice the heads ({self.heads})")
+        if 2 * self.window > PERIOD:
+            raise ValueError(f"window {self.window} must be at most {PERIOD // 2} frames")
+        return self
 
 
 class Masker(Streaming):

@@ -66,7 +66,8 @@ class FilmCache:
         except (OSError, SafetensorError, KeyError) as error:
             logger.warning("cached prompt %s is damaged (%s): computing it again", path, error)
             return None
-        return film if film.shape == self._bundle.separator.film_head.out.bias.shape else None
+        usable = film.shape == self._bundle.separator.film_head.out.bias.shape and film.isfinite().all()
+        return film if usable else None
 
     def _write(self, path: Path, film: Tensor) -> None:
         """Best effort: a read-only or full disk costs time at the next start, nothing else."""

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, mse_loss, normalize
+from torch.nn.functional import embedding, normalize
 
 
 class Quantized(NamedTuple):
@@ -64,11 +64,14 @@ class ResidualQuantizer(nn.Module):
         for number, stage in enumerate(self):
             projected, stage_codes = stage.encode(residual)
             looked_up = embedding(stage_codes, stage.codebook).transpose(1, 2)
-            loss = loss + mse_loss(looked_up, projected.detach())
-            loss = loss + 0.25 * mse_loss(projected, looked_up.detach())
             share = stage.project_out(projected + (looked_up - projected).detach())
+            error = (looked_up - projected.detach()).square() + 0.25 * (
+                projected - looked_up.detach()
+            ).square()
             if keep is not None:
-                share = share * (keep > number)[:, None, None]
+                used = (keep > number)[:, None, None]
+                share, error = share * used, error * used
+            loss = loss + error.mean()
             total, residual = total + share, residual - share.detach()
             codes.append(stage_codes)
         return Quantized(total, torch.stack(codes, dim=1), loss)

@@ -172,7 +172,8 @@ class Trainer:
             features.append(masker.features(latent[:, None]))
         found = torch.cat(features)
         masker.feature_mean.add_(found.mean(dim=(0, 2))[:, None])
-        masker.feature_scale.div_(found.std(dim=(0, 2))[:, None])
+        # A band in which the data has no sound must not be blown up.
+        masker.feature_scale.div_(found.std(dim=(0, 2)).clamp(min=0.1)[:, None])
         self.averaged.load_state_dict(self.separator.state_dict())
 
     def save(self) -> None:

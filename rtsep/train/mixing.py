@@ -14,6 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from rtsep.errors import ConfigError
 from rtsep.train.phrases import Phrases
 from rtsep.train.pool import Pool
 
@@ -80,6 +81,10 @@ class Mixer:
         self._clips_of = [torch.nonzero(labels == index).flatten() for index in range(len(number))]
         self._label_weight = self._balance(pool, labels)
         self._far = phrases.likeness() < config.likeness
+        start = self.generator.get_state()
+        for _ in range(20):  # a data set too small or too much alike shows at once
+            self._labels(len(config.sources) + config.prompts)
+        self.generator.set_state(start)
 
     def _balance(self, pool: Pool, labels: Tensor) -> Tensor:
         """Probability of each label: categories as configured, inside them the square root of seconds."""
@@ -116,7 +121,12 @@ class Mixer:
     def _labels(self, count: int) -> Tensor:
         """Labels that prompts can tell apart, (count,)."""
         weight, chosen = self._label_weight.clone(), []
-        for _ in range(count):
+        for number in range(count):
+            if not weight.any():
+                raise ConfigError(
+                    f"a mixture needs {count} labels that are unlike each other, but only {number} are left: "
+                    "bring more, or shorten mixing.sources, lower mixing.prompts, raise mixing.likeness"
+                )
             label = self._choose(weight, 1)[0]
             chosen.append(label)
             weight = weight * self._far[label]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rtsep.models.text import clean_prompt, embed
+from rtsep.models.text import LONGEST_PROMPT, clean_prompt, embed
 from rtsep.train.pool import Clip
 
 TEMPLATES = ("{}", "the sound of {}", "a {} sound", "{} noise", "someone recorded {}", "{} nearby")
@@ -28,7 +28,7 @@ class Phrases:
         self.labels = sorted({clip.label for clip in clips})
         said: dict[str, dict[str, None]] = defaultdict(dict)
         for clip in clips:
-            if clip.caption and len(said[clip.label]) < captions:
+            if 0 < len(clip.caption) <= LONGEST_PROMPT and len(said[clip.label]) < captions:
                 said[clip.label][clip.caption] = None
         phrases = [
             [template.format(label) for template in TEMPLATES] + list(said[label]) for label in self.labels

@@ -59,24 +59,41 @@ def open_pool(table: Path, cache: Path, sample_rate: int) -> Pool:
         ConfigError: the table is missing, has no such columns, or names a file that cannot be read.
     """
     try:
-        text = table.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read the table of clips {table}: {error.strerror}") from error
-    key = hashlib.sha256(f"{sample_rate}\n{text}".encode()).hexdigest()[:16]
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the table of clips {table}: {error}") from error
+    _check(table, rows)
+    key = hashlib.sha256(_state_of(table, rows, sample_rate).encode()).hexdigest()[:16]
     samples_path, clips_path = cache / f"pool-{key}.npy", cache / f"pool-{key}.json"
     if not clips_path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _decode(table, list(csv.DictReader(text.splitlines())), sample_rate, samples_path, clips_path)
+        _decode(table, rows, sample_rate, samples_path, clips_path)
     clips = tuple(Clip(**clip) for clip in json.loads(clips_path.read_text()))
     return Pool(np.load(samples_path, mmap_mode="r"), clips, sample_rate)
+
+
+def _check(table: Path, rows: list[dict[str, str]]) -> None:
+    if not rows or not {"path", "label"} <= rows[0].keys():
+        raise ConfigError(f"{table}: no rows with the columns 'path' and 'label'")
+    for number, row in enumerate(rows, start=2):
+        if not row["path"] or not row["label"]:
+            raise ConfigError(f"{table}, line {number}: path or label is missing")
+
+
+def _state_of(table: Path, rows: list[dict[str, str]], sample_rate: int) -> str:
+    """Everything that a decoded pool depends on: another clip of the same name is another pool."""
+    parts = [str(sample_rate)]
+    for row in rows:
+        path = (table.parent / row["path"]).resolve()
+        changed = path.stat().st_mtime_ns if path.exists() else None
+        parts.append(f"{path} {changed} {row}")
+    return "\n".join(parts)
 
 
 def _decode(
     table: Path, rows: list[dict[str, str]], sample_rate: int, samples_path: Path, clips_path: Path
 ) -> None:
     """Decode every row's file; the table of clips is written last, as the sign that all is there."""
-    if not rows or not {"path", "label"} <= rows[0].keys():
-        raise ConfigError(f"{table}: no rows with the columns 'path' and 'label'")
 
     def read(row: dict[str, str]) -> np.ndarray[Any, np.dtype[np.int16]]:
         path = table.parent / row["path"]

@@ -14,6 +14,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from rtsep.errors import ConfigError
@@ -62,6 +63,23 @@ class Recipe(BaseModel):
     masker: MaskerConfig = MaskerConfig()
     mixing: MixingConfig = MixingConfig()
     loss: LossConfig = LossConfig()
+
+    @model_validator(mode="after")
+    def _learns(self) -> Recipe:
+        loss = self.loss
+        reached = {
+            "codec.encoder": loss.reconstruction or loss.separation or loss.codes,
+            "codec.decoder": loss.reconstruction or loss.separation,
+            "codec.quantizer": loss.codes,
+            "masker": loss.separation,
+            "film_head": loss.separation,
+        }
+        if not self.train:
+            raise ValueError(f"nothing learns: name some of {', '.join(reached)} in 'train'")
+        for name in self.train:
+            if not reached[name]:
+                raise ValueError(f"{name} is to learn, but no loss with a weight reaches it")
+        return self
 
 
 def read_recipe(name: str) -> Recipe:

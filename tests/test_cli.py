@@ -1,0 +1,318 @@
+"""The command line as a user meets it; in this process, but where signals and pipes matter."""
+
+import io
+import json
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import builders
+import numpy as np
+import pytest
+import soundfile
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from rtsep.audio import wav
+from rtsep.cli import main
+from rtsep.config import preset_names, run_settings
+
+PROMPT = ("run", "--prompt", "dog barking")
+
+
+class Ended(NamedTuple):
+    code: int
+    said: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def rtsep(home: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line that begins with ``run --prompt``; returns exit code and stderr."""
+
+    def run(*arguments: object, prompt: tuple[str, ...] = PROMPT) -> Ended:
+        line = [*prompt, "--bundle", home / "bundle", *arguments]
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in line])
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        return Ended(code or 0, capsys.readouterr().err)
+
+    return run
+
+
+def command(home: Path, *arguments: object) -> list[str]:
+    start = [sys.executable, "-c", "from rtsep.cli import main; main()", *PROMPT, "--bundle", home / "bundle"]
+    return [str(word) for word in (*start, *arguments)]
+
+
+def write(path: Path, samples: NDArray[np.float32], rate: int = 48_000, subtype: str = "FLOAT") -> Path:
+    soundfile.write(path, samples, rate, subtype=subtype)
+    return path
+
+
+def read(path: Path) -> NDArray[np.float32]:
+    samples: NDArray[np.float32] = soundfile.read(path, dtype="float32", always_2d=True)[0]
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "length"),
+    [(48_000, 1, 60_001), (44_100, 2, 51_234), (96_000, 2, 100_003), (24_000, 1, 7), (11_025, 6, 20_000)],
+)
+def test_a_file_comes_out_aligned_and_of_the_same_shape(
+    tmp_path: Path, rtsep: Run, rate: int, channels: int, length: int
+) -> None:
+    samples = builders.noise(length, channels)
+    source = write(tmp_path / "in.wav", samples, rate)
+    assert rtsep("-i", source, "-o", tmp_path / "out.wav").code == 0
+    assert soundfile.info(tmp_path / "out.wav").samplerate == rate
+    heard = read(tmp_path / "out.wav")
+    assert heard.shape == samples.shape
+    # The bundle lets everything through, in half precision; a shift by one sample would differ by 0.5.
+    assert np.abs(heard - samples).max() < 0.02
+
+
+def test_the_report_says_what_was_done(tmp_path: Path, rtsep: Run) -> None:
+    source = write(tmp_path / "in.wav", builders.noise(48_000))
+    ended = rtsep("-i", source, "-o", tmp_path / "out.flac", "--json", tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {"latency_ms", "seconds", "hops", "dropouts", "rtf", "prompt"} <= report.keys()
+    assert (report["seconds"], report["dropouts"], report["prompt"]) == (1.0, 0, "dog barking")
+    assert ended.said.startswith("1.0 s, 0 dropouts, latency ")
+    assert ended.said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("have", "want"), [(2, 1), (1, 2), (6, 2)])
+def test_channels_are_mixed_down_or_spread(tmp_path: Path, rtsep: Run, have: int, want: int) -> None:
+    samples = builders.noise(24_000, have)
+    source = write(tmp_path / "in.wav", samples)
+    assert rtsep("-i", source, "-o", tmp_path / "out.wav", "--channels", want).code == 0
+    heard = read(tmp_path / "out.wav")
+    assert heard.shape == (24_000, want)
+    assert np.abs(heard - samples.mean(axis=1, keepdims=True)).max() < 0.02
+
+
+def test_a_duration_cuts_to_the_sample_and_a_longer_one_does_nothing(tmp_path: Path, rtsep: Run) -> None:
+    source = write(tmp_path / "in.wav", builders.noise(60_000))
+    for duration, length in ((0.1, 4_800), (1.0, 48_000), (99, 60_000)):
+        assert rtsep("-i", source, "-o", tmp_path / "out.wav", "--duration", duration).code == 0
+        assert len(read(tmp_path / "out.wav")) == length
+
+
+def test_dry_and_gain_reach_the_sound(tmp_path: Path, rtsep: Run) -> None:
+    samples = builders.noise(24_000)
+    source = write(tmp_path / "in.wav", samples)
+    rtsep("-i", source, "-o", tmp_path / "dry.wav", "--wet", 0)
+    assert np.abs(read(tmp_path / "dry.wav") - samples)[4800:].max() < 1e-6
+    rtsep("-i", source, "-o", tmp_path / "half.wav", "--gain", -6)
+    heard = read(tmp_path / "half.wav")
+    assert 20 * np.log10(heard[4800:].std() / samples[4800:].std()) == pytest.approx(-6, abs=0.1)
+
+
+def test_silence_passes_and_stays_silence(tmp_path: Path, rtsep: Run) -> None:
+    source = write(tmp_path / "in.wav", np.zeros((24_000, 1), np.float32))
+    assert rtsep("-i", source, "-o", tmp_path / "out.wav").code == 0
+    assert not read(tmp_path / "out.wav").any()
+
+
+def test_nan_becomes_zero_and_is_counted(tmp_path: Path, rtsep: Run) -> None:
+    samples = builders.noise(24_000)
+    samples[1000:1010] = np.nan
+    samples[2000] = np.inf
+    source = write(tmp_path / "in.wav", samples)
+    ended = rtsep("-i", source, "-o", tmp_path / "out.wav", "--json", tmp_path / "report.json")
+    assert "11 samples were not numbers" in ended.said
+    assert json.loads((tmp_path / "report.json").read_text())["bad_samples"] == 11
+    assert np.isfinite(read(tmp_path / "out.wav")).all()
+
+
+def test_a_prompt_may_look_like_markup(tmp_path: Path, rtsep: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    source = write(tmp_path / "in.wav", builders.noise(4_800))
+    ended = rtsep("-i", source, "-o", tmp_path / "out.wav", prompt=("run", "--prompt", "a [bold] dog [/b]"))
+    assert ended.code == 0
+
+
+ODD = {
+    "no prompt": ((), "name a sound", ("run",)),
+    "empty prompt": ((), "prompt is empty", ("run", "--prompt", " ")),
+    "endless prompt": ((), "the prompt has 10000 characters, at most 300", ("run", "--prompt", "x" * 10_000)),
+    "nine prompts": ((), "9 prompts, at most 8", ("run", *["--prompt", "x"] * 9)),
+    "missing file": (("--input", "none.wav"), "no such audio file: none.wav", PROMPT),
+    "unknown format": (("--output", "out.raw"), "unknown format of out.raw: end it in .wav", PROMPT),
+    "no audio": (("--input", __file__), "cannot read", PROMPT),
+    "no such folder": (("--output", "nowhere/out.wav"), "cannot write", PROMPT),
+    "unknown bundle": (("--bundle", "nope"), "no bundle 'nope'", PROMPT),
+    "unknown compute": (("--compute", "abacus"), "--compute is 'abacus': input should be 'auto'", PROMPT),
+    "unknown preset": (("--preset", "nope"), "no preset 'nope': have birds, ", PROMPT),
+    "three channels": (("--channels", "3"), "--channels is 3: input should be 1 or 2", PROMPT),
+    "channels in words": (("--channels", "two"), "'--channels'", PROMPT),
+    "too wet": (("--wet", "2"), "--wet is 2.0: input should be less than or equal to 1", PROMPT),
+    "too loud": (("--gain", "25"), "--gain is 25.0", PROMPT),
+    "gain nan": (("--gain", "nan"), "--gain is nan", PROMPT),
+    "negative block": (("--block", "-1"), "--block is -1", PROMPT),
+    "huge block": (("--block", "8193"), "--block is 8193", PROMPT),
+    "no time": (("--duration", "0"), "--duration is 0.0", PROMPT),
+    "for ever": (("--duration", "inf"), "--duration is inf", PROMPT),
+    "odd rate": (("--device-rate", "1"), "--device-rate is 1", PROMPT),
+    "report nowhere": (("--json", "nowhere/report.json"), "cannot write nowhere/report.json", PROMPT),
+    "report a folder": (("--json", "."), "cannot write .", PROMPT),
+    "raw file": (("--raw",), "--raw is for --output -", PROMPT),
+    "unknown flag": (("--loudness", "3"), "--loudness", PROMPT),
+    "unknown command": ((), "No such command 'separate'", ("separate",)),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_cannot_be_done_is_one_line_and_exit_code_2(
+    tmp_path: Path, rtsep: Run, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "in.wav", builders.noise(480))
+    arguments, said, prompt = ODD[case]
+    ended = rtsep("-i", "in.wav", "-o", "out.wav", *arguments, prompt=prompt)
+    assert ended.code == 2
+    assert said in ended.said
+    assert ended.said.startswith("rtsep: ")
+    assert ended.said.count("\n") == 1
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_an_empty_file_is_refused(tmp_path: Path, rtsep: Run) -> None:
+    source = write(tmp_path / "in.wav", builders.noise(0))
+    assert rtsep("-i", source, "-o", tmp_path / "out.wav") == (
+        2,
+        f"rtsep: {source} holds no samples: choose another file\n",
+    )
+
+
+def test_input_and_output_must_not_be_the_same_file(tmp_path: Path, rtsep: Run) -> None:
+    samples = builders.noise(480)
+    source = write(tmp_path / "in.wav", samples)
+    (tmp_path / "link.wav").symlink_to(source)
+    (tmp_path / "hard.wav").hardlink_to(source)
+    for output in (source, tmp_path / "link.wav", tmp_path / "hard.wav", tmp_path / "." / "in.wav"):
+        code, said = rtsep("-i", source, "-o", output)
+        assert (code, said.count("\n")) == (2, 1)
+        assert "--input and --output are the same file" in said
+    assert "--input and --json are the same" in rtsep("-i", source, "-o", "-", "--json", source).said
+    assert np.array_equal(read(source), samples)
+
+
+def test_damaged_weights_are_named(tmp_path: Path, home: Path, rtsep: Run) -> None:
+    folder = builders.write_bundle(tmp_path / "bundle")
+    weights = folder / "weights.safetensors"
+    tensors = load_file(weights)
+    name = sorted(tensors)[0]
+    save_file({**tensors, name: torch.zeros(1, 2, 3)}, weights)
+    ended = rtsep("--bundle", folder)
+    assert ended.code == 2
+    assert f"tensor {name} has shape (1, 2, 3), the configuration asks for" in ended.said
+    weights.write_bytes(weights.read_bytes()[:1000])
+    ended = rtsep("--bundle", folder)
+    assert (ended.code, ended.said.count("\n")) == (2, 1)
+    assert f"cannot read {weights}" in ended.said
+
+
+def test_a_full_disk_is_told_and_leaves_a_valid_file(tmp_path: Path, rtsep: Run) -> None:
+    source = write(tmp_path / "in.wav", builders.noise(480_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
+    try:
+        code, said = rtsep("-i", source, "-o", tmp_path / "out.wav")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (code, said.count("\n")) == (2, 1)
+    assert "cannot go on writing" in said
+    heard = read(tmp_path / "out.wav")
+    assert 100_000 < len(heard) < 480_000
+    assert np.abs(heard - read(source)[: len(heard)]).max() < 0.02
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_hold_and_flags_win(name: str) -> None:
+    assert str(run_settings(name, {}).prompts)
+    assert run_settings(name, {"wet": 0.25}).wet == 0.25
+
+
+def test_a_preset_with_an_unknown_key_names_file_key_and_what_is_allowed(tmp_path: Path, rtsep: Run) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text('prompt = ["rain"]\nloudness = 3\n')
+    code, said = rtsep("--preset", preset)
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"{preset}: unknown key 'loudness'; known are prompt, remove, " in said
+
+
+@pytest.mark.parametrize("raw_in", [False, True])
+@pytest.mark.parametrize("raw_out", [False, True])
+def test_pipes_carry_wav_or_raw_samples(
+    home: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    raw_in: bool,
+    raw_out: bool,
+) -> None:
+    samples = builders.noise(30_001, 2)
+    data = samples.tobytes() if raw_in else wav.header(44_100, 2) + samples.tobytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    words = ["--device-rate", "44100", "--channels", "2"] if raw_in else []
+    words += ["--raw"] if raw_out else []
+    with pytest.raises(SystemExit) as ended:
+        main(command(home, "--input", "-", "--output", "-", *words)[3:])
+    assert not ended.value.code
+    out = capfdbinary.readouterr().out
+    if raw_out:
+        heard = np.frombuffer(out, np.float32).reshape(-1, 2)
+    else:
+        heard, rate = soundfile.read(io.BytesIO(out), dtype="float32")
+        assert rate == 44_100
+    assert heard.shape == samples.shape
+    assert np.abs(heard - samples).max() < 0.02
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finalises_the_file_and_prints_the_report(
+    tmp_path: Path, home: Path, ending: signal.Signals
+) -> None:
+    words = ("--input", "-", "--output", tmp_path / "out.wav", "--json", tmp_path / "report.json")
+    with subprocess.Popen(
+        command(home, *words), stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        # More than a pipe holds: when all is taken, the run is under way, and waits for what never comes.
+        samples = builders.noise(480_000)
+        process.stdin.write(wav.header(48_000, 1))
+        rest = memoryview(samples.tobytes())
+        while rest:
+            rest = rest[process.stdin.write(rest) :]
+        process.send_signal(ending)
+        said = process.stderr.read().decode()
+        assert process.wait(20) == 0, said
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert said.startswith(f"{report['seconds']:.1f} s, 0 dropouts")
+    assert said.count("\n") == 1
+    heard = read(tmp_path / "out.wav")
+    assert len(heard) > 400_000
+    assert np.abs(heard - samples[: len(heard)]).max() < 0.02
+
+
+def test_a_closed_pipe_is_a_quiet_end(tmp_path: Path, home: Path) -> None:
+    source = write(tmp_path / "in.wav", builders.noise(480_000))
+    with subprocess.Popen(
+        command(home, "--input", source, "--output", "-"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1000)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 0
