@@ -46,8 +46,8 @@ class MixingConfig(BaseModel):
     """Probability of a low-pass at 3 to 10 kHz."""
     reverberation: float = 0.15
     """Probability of a synthetic room."""
-    text_noise: float = 0.3
-    """Length of the noise added to text embeddings of length 1."""
+    text_noise: float = 0.6
+    """Length of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
     likeness: float = 0.55
     """Labels whose embeddings have a higher cosine never meet in a mixture."""
 
