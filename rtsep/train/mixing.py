@@ -33,7 +33,7 @@ class MixingConfig(BaseModel):
     """Probability of 1, 2, ... sources."""
     absent: float = 0.2
     """Probability that a prompt after the first names nothing in the mixture."""
-    categories: dict[str, float] = {"event": 0.5, "speech": 0.2, "music": 0.3}
+    categories: dict[str, float] = {"event": 0.45, "speech": 0.3, "music": 0.25}
     level_db: float = 5.0
     """Standard deviation of each source's level, cut off at three times this."""
     loudness_dbfs: tuple[float, float] = (-40.0, -12.0)
