@@ -32,7 +32,8 @@ CODEC = CodecConfig(
     codebook_size=16,
     codebook_dim=4,
 )
-MASKER = MaskerConfig(width=32, layers=2, heads=2, feed_forward=48, window=8, text=16, text_hidden=8)
+MASKER = MaskerConfig(width=32, layers=2, heads=2, feed_forward=48, window=8, text=16, text_hidden=8, floor=0)
+"""Without a floor, so that masks can be anything from 0 to 1."""
 
 MEMORY_HOPS = MASKER.layers * (MASKER.window - 1) + 2 + 4
 """Hops after which the tiny masker has forgotten: its attention windows, its first convolution, the codec."""

@@ -45,7 +45,7 @@ def _fake_encoder(monkeypatch):
 @pytest.fixture
 def separator():
     torch.manual_seed(0)
-    masker = MaskerConfig(width=32, layers=1, heads=2, feed_forward=32, text_hidden=16)
+    masker = MaskerConfig(width=32, layers=1, heads=2, feed_forward=32, text_hidden=16, floor=0)
     return Separator(CodecConfig(), masker).eval()
 
 

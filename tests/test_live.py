@@ -50,11 +50,12 @@ for line in meter.stdout:
         found.append(float(line.split()[0]))
     if len(found) == 8 or time.monotonic() > deadline:
         break
+peak = engine.status.peak_out_db  # while the tone still sounds
 meter.terminate()
 meter.wait()
 engine.stop()
 terminate()
-print(json.dumps(dict(declared=engine.latency.total, found=found, peak=engine.status.peak_out_db)))
+print(json.dumps(dict(declared=engine.latency.total, found=found, peak=peak)))
 """
 
 

@@ -52,6 +52,17 @@ def test_channels_of_a_group_share_their_mask() -> None:
     assert not torch.allclose(pairs[:, 0], pairs[:, 1])
 
 
+def test_no_mask_value_is_below_the_floor() -> None:
+    config = MASKER.model_copy(update={"floor": 0.05})
+    model = Masker(config, CODEC.latent).requires_grad_(False)
+    with torch.no_grad():
+        model.leave.weight.zero_()
+        model.leave.bias.copy_(torch.linspace(-40, 40, len(model.leave.bias)))
+    mask, _ = model(features(1, 3), parameters(1), model.initial_state(1))
+    assert float(mask.min()) == pytest.approx(0.05)
+    assert float(mask.max()) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("most", [1, 3, MASKER.window, 40])
 @pytest.mark.parametrize("frames", [1, 90])
 def test_chunks_give_the_whole(most: int, frames: int) -> None:

@@ -1,7 +1,7 @@
 """The CodecSep masker, causal: a Transformer over latent frames, steered by FiLM.
 
 After arXiv 2509.11717, section 3. Against the paper: causal windowed attention, scale as well as shift
-in FiLM, level-compressed input, and a mask bounded to 0..1.
+in FiLM, level-compressed input, and a bounded mask.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from rtsep.nn.attention import PERIOD, Context, Positions, WindowedAttention
@@ -32,6 +32,9 @@ class MaskerConfig(BaseModel):
     """Frames that one attention layer sees."""
     group: PositiveInt = 2
     """Neighbouring latent channels that share a mask value: 2 for cosine and sine of a lapped transform."""
+    floor: float = Field(0.05, ge=0, lt=1)
+    """The smallest mask value, -26 dB: where the model finds next to nothing, what is left is the mixture,
+    quietly, rather than scraps of it (a spectral floor, Berouti et al. 1979)."""
     text: PositiveInt = 384
     """Dimensions of the text embedding."""
     text_hidden: PositiveInt = 256
@@ -46,7 +49,7 @@ class MaskerConfig(BaseModel):
 
 
 class Masker(Streaming):
-    """Latent and FiLM parameters to a mask in 0..1.
+    """Latent and FiLM parameters to a mask from ``config.floor`` to 1.
 
     It reads the log energy of each channel group, averaged over the audio channels, so that a stereo
     pair gets one mask and neither phase nor the sign of a channel matters.
@@ -104,7 +107,9 @@ class Masker(Streaming):
             x, new_state = layer(x, share, context, layer_state)
             new_states.append(new_state)
         x = film(self.norm(x), shares[-1])
-        mask = torch.sigmoid(self.leave(x)).repeat_interleave(self.config.group, dim=-1)
+        floor = self.config.floor
+        mask = floor + (1 - floor) * torch.sigmoid(self.leave(x))
+        mask = mask.repeat_interleave(self.config.group, dim=-1)
         return mask.transpose(1, 2), tuple(new_states)
 
 
