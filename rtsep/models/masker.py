@@ -32,7 +32,7 @@ class MaskerConfig(BaseModel):
     """Frames that one attention layer sees."""
     group: PositiveInt = 2
     """Neighbouring latent channels that share a mask value: 2 for cosine and sine of a lapped transform."""
-    floor: float = Field(0.05, ge=0, lt=1)
+    floor: float = Field(default=0.05, ge=0, lt=1)
     """The smallest mask value, -26 dB: where the model finds next to nothing, what is left is the mixture,
     quietly, rather than scraps of it (a spectral floor, Berouti et al. 1979)."""
     text: PositiveInt = 384
