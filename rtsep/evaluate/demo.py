@@ -24,7 +24,7 @@ from rtsep.worker import Worker
 
 SAMPLE_RATE = 48_000
 SECONDS = 8.0
-PROMPTS = ("flute", "rain")
+PROMPTS = ("flute", "rain", "bass drum")
 """The sounds that are mixed; the first is the one that is written."""
 
 Mono = NDArray[np.float32]

@@ -28,7 +28,8 @@ class VectorQuantizer(nn.Module):
         super().__init__()
         self.project_in = nn.Conv1d(latent, dim, 1)
         self.project_out = nn.Conv1d(dim, latent, 1)
-        self.codebook = nn.Parameter(torch.randn(size, dim))
+        # At the scale of a projected latent of ordinary loudness, or learning it takes a thousand steps.
+        self.codebook = nn.Parameter(0.1 * torch.randn(size, dim))
 
     def encode(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Project (B, D, T); returns the projection (B, dim, T) and the nearest codes (B, T)."""

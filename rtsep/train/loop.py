@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss, pad
+from torch.nn.functional import pad
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rtsep.errors import ConfigError
@@ -60,9 +60,11 @@ def losses(separator: Separator, batch: Batch, recipe: Recipe) -> dict[str, Tens
         quantizer = separator.codec.quantizer
         keep = torch.randint(1, len(quantizer.stages) + 1, (size,), device=latent.device)
         keep[: size // 2] = len(quantizer.stages)  # half of the items use every codebook (Kumar et al. 2023)
-        level = latent.square().mean().sqrt() + 1e-6  # loud items must not own the codebooks
-        quantized = quantizer(latent / level, keep)
-        found["codes"] = quantized.loss + mse_loss(quantized.latent, latent / level)
+        quantized = quantizer(latent, keep)
+        power = latent.square().mean(dim=(1, 2)) + 1e-6
+        error = (quantized.latent - latent).square().mean(dim=(1, 2))
+        # Relative to each item's power, so that loud items do not own the codebooks.
+        found["codes"] = (error / power).mean() + quantized.loss / power.mean()
     return found
 
 
