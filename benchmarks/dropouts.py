@@ -32,8 +32,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import SetPrompts
-from rtsep.engine import DEFAULT_RESERVE_MS, SWITCH_INTERVAL_S, Engine
+from rtsep.engine import SWITCH_INTERVAL_S, Engine
 from rtsep.models.bundle import load_bundle
 from rtsep.models.prompts import FilmCache
 

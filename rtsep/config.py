@@ -15,6 +15,9 @@ PRESETS = Path(__file__).parents[1] / "presets"
 
 Compute = Literal["auto", "cpu", "cuda", "mps"]
 
+DEFAULT_RESERVE_MS = 12.0
+"""A step of the model, and the scheduler's moods."""
+
 
 def _turns(name: str) -> Any:
     """A field for one of ``PARAMETERS``, with its range and default."""
@@ -49,7 +52,7 @@ class RunSettings(BaseModel):
     """Of devices, and of raw samples on stdin."""
     block: int = Field(0, ge=0, le=8192)
     """Samples a callback; 0 leaves it to the device."""
-    reserve_ms: float = Field(12.0, gt=0, le=1000)
+    reserve_ms: float = Field(DEFAULT_RESERVE_MS, gt=0, le=1000)
     """How late the worker may be before the output runs dry; part of the latency."""
 
     @property

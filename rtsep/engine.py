@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rtsep.audio.contract import AudioDevice
 from rtsep.audio.prefill import prefill_samples
+from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import Command, SetPrompts, Status
 from rtsep.errors import DeviceError, EngineError
 from rtsep.latency import LatencyBudget
@@ -22,9 +23,6 @@ from rtsep.models.condition import Condition
 from rtsep.models.separator import Separator
 from rtsep.pipeline import Pipeline, Timing
 from rtsep.worker import Change, Worker
-
-DEFAULT_RESERVE_MS = 12.0
-"""How late the worker may be before the output runs dry: a step of the model and the scheduler's moods."""
 
 SWITCH_INTERVAL_S = 2e-5
 """What the process of an engine sets with ``sys.setswitchinterval``: every tensor operation lets go of the

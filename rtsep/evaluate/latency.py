@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.audio.fake import FakeDevice
+from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import SetPrompts
 from rtsep.engine import Engine
 from rtsep.models.condition import Condition
@@ -13,7 +14,7 @@ from rtsep.models.separator import Separator
 
 
 def measure_latency(
-    separator: Separator, sample_rate: int, block: int, reserve_ms: float = 12.0
+    separator: Separator, sample_rate: int, block: int, reserve_ms: float = DEFAULT_RESERVE_MS
 ) -> tuple[int, int]:
     """Send a burst of noise through a whole engine, with a mask of ones, and look when it comes back.
 
