@@ -1,8 +1,9 @@
 """The separation loss: shape, level and silence.
 
 Level alone (SNR) lets a model that is unsure fall silent, which costs it nothing and leaves the
-listener nothing: with it, 700 steps ended 9 dB below the mixture on pairs (weights not averaged). Shape alone (SI-SDR) leaves the gain
-free. Half of each, and a light push towards silence where the prompt names nothing that sounds.
+listener nothing: with it, 700 steps ended 9 dB below the mixture on pairs (weights not averaged).
+Shape alone (SI-SDR) leaves the gain free. Half of each, and a light push towards silence where the
+prompt names nothing that sounds.
 """
 
 from __future__ import annotations
