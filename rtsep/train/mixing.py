@@ -109,14 +109,16 @@ class Mixer:
         sources = self._sources(labels[:, :slots].flatten()).unflatten(0, (config.batch, slots))
         sources = self._levels(sources, present)
 
-        # Prompt p asks for source p, or, where it is absent or there are too few, for a label of its own.
+        # Prompt p asks for source p, or, where it is absent or there are too few, for a label of its own;
+        # one that names a kind ("animal") asks for every source of that kind.
         number = torch.arange(config.prompts).expand(config.batch, -1)
         absent = (self._uniform(config.batch, config.prompts) < config.absent) & (number > 0)
         absent |= number >= count[:, None]
-        asked = torch.where(absent, slots + number, number)
-        targets = sources[:, : config.prompts] * (~absent[..., None]).to(self.device)
-        embeddings = self.phrases.draw(labels.gather(1, asked), self.generator, config.text_noise)
-        return Batch(sources.sum(dim=1, keepdim=True), targets, embeddings.to(self.device))
+        asked = labels.gather(1, torch.where(absent, slots + number, number))
+        prompts = self.phrases.draw(asked, self.generator, config.text_noise)
+        wanted = prompts.covers.gather(2, labels[:, None, :slots].expand(-1, config.prompts, -1))
+        targets = torch.einsum("bps,bst->bpt", wanted.to(self.device), sources)
+        return Batch(sources.sum(dim=1, keepdim=True), targets, prompts.embeddings.to(self.device))
 
     def _labels(self, count: int) -> Tensor:
         """Labels that prompts can tell apart, (count,)."""

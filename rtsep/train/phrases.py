@@ -1,62 +1,98 @@
-"""Many ways to say each label, embedded once, so that the masker hears meanings and not words."""
+"""Many ways to ask for each label, embedded once, so that the masker hears meanings and not words."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from rtsep.models.text import LONGEST_PROMPT, clean_prompt, embed
+from rtsep.models.text import LONGEST_PROMPT, clean_prompt
 from rtsep.train.pool import Clip
+from rtsep.train.vocabulary import Vocabulary
 
-TEMPLATES = ("{}", "the sound of {}", "a {} sound", "{} noise", "someone recorded {}", "{} nearby")
-"""The bare label comes first: it is what most prompts look like."""
+TEMPLATES = ("the sound of {}", "a {} sound", "{} noise", "someone recorded {}", "{} nearby")
+
+SHARES = (0.4, 0.3, 0.3)
+"""How often a prompt is the bare label, another phrase that means the same, and a kind it belongs to."""
+
+
+Embed = Callable[[Sequence[str]], Tensor]
+"""Phrases to embeddings (N, text) of unit length."""
+
+
+class Prompts(NamedTuple):
+    """Drawn phrases, of any shape S."""
+
+    embeddings: Tensor
+    """(*S, text), unit length."""
+    covers: Tensor
+    """(*S, labels), 1 for every label that the phrase asks for, 0 for the others."""
 
 
 class Phrases:
-    """Embeddings of every label in many phrasings.
+    """Embeddings of everything that labels and kinds are called.
 
     Args:
-        clips: their labels and captions are the phrases.
-        encoder: name of the text encoder.
+        clips: their labels, categories and captions.
+        embed: the text encoder.
+        vocabulary: synonyms and kinds.
         captions: at most so many distinct captions a label.
     """
 
-    def __init__(self, clips: Sequence[Clip], encoder: str, captions: int = 12) -> None:
-        self.labels = sorted({clip.label for clip in clips})
+    def __init__(
+        self, clips: Sequence[Clip], embed: Embed, vocabulary: Vocabulary, captions: int = 12
+    ) -> None:
+        category = {clip.label: clip.category for clip in clips}
+        self.labels = sorted(category)
         said: dict[str, dict[str, None]] = defaultdict(dict)
         for clip in clips:
             if 0 < len(clip.caption) <= LONGEST_PROMPT and len(said[clip.label]) < captions:
                 said[clip.label][clip.caption] = None
-        phrases = [
-            [template.format(label) for template in TEMPLATES] + list(said[label]) for label in self.labels
-        ]
-        flat = [clean_prompt(phrase) for row in phrases for phrase in row]
-        self._embeddings = embed(encoder, flat)
-        self._count = torch.tensor([len(row) for row in phrases])
+        kinds_of = [vocabulary.kinds_of(label, category[label]) for label in self.labels]
+        kinds = sorted({kind for row in kinds_of for kind in row})
+        # One group of phrases for the bare label, one for what means the same, one for each kind.
+        groups: list[list[str]] = []
+        for label in self.labels:
+            same = [*vocabulary.says(label), *said[label], *(form.format(label) for form in TEMPLATES)]
+            groups += [[label], same]
+        groups += [list(vocabulary.kinds[kind].says) or [kind] for kind in kinds]
+        self._embeddings = embed([clean_prompt(phrase) for group in groups for phrase in group])
+        self._count = torch.tensor([len(group) for group in groups])
         self._first = self._count.cumsum(0) - self._count
+        count = len(self.labels)
+        self._covers = torch.zeros(len(groups), count)
+        self._covers[: 2 * count] = torch.eye(count).repeat_interleave(2, dim=0)
+        number = {kind: 2 * count + index for index, kind in enumerate(kinds)}
+        for index, row in enumerate(kinds_of):
+            self._covers[[number[kind] for kind in row], index] = 1
+        # (labels, groups): the probability of asking for a label by each group.
+        self._weight = torch.zeros(count, len(groups))
+        bare, same_share, kind_share = SHARES
+        for index, row in enumerate(kinds_of):
+            self._weight[index, 2 * index] = bare
+            self._weight[index, 2 * index + 1] = same_share
+            for kind in row:
+                self._weight[index, number[kind]] = kind_share / len(row)
 
     def likeness(self) -> Tensor:
         """Cosine between the bare labels, (labels, labels)."""
-        bare = self._embeddings[self._first]
+        bare = self._embeddings[self._first[: 2 * len(self.labels) : 2]]
         return bare @ bare.T
 
-    def draw(self, labels: Tensor, generator: torch.Generator, noise: float) -> Tensor:
-        """A random phrasing of each label, half the time the bare label.
+    def draw(self, labels: Tensor, generator: torch.Generator, noise: float) -> Prompts:
+        """A random way of asking for each label.
 
         Args:
             labels: indices into ``labels``, any shape.
             generator: source of randomness.
             noise: length of a random vector added, so that neighbouring words mean nearly the same.
-
-        Returns:
-            Embeddings of unit length, (*labels.shape, dim).
         """
-        count = self._count[labels]
-        pick = (torch.rand(labels.shape, generator=generator) * count).long().clamp(max=count - 1)
-        pick = pick * (torch.rand(labels.shape, generator=generator) < 0.5)
-        embedding = self._embeddings[self._first[labels] + pick]
+        group = torch.multinomial(self._weight[labels.flatten()], 1, generator=generator).view(labels.shape)
+        count = self._count[group]
+        pick = (torch.rand(labels.shape, generator=generator) * count).long().minimum(count - 1)
+        embedding = self._embeddings[self._first[group] + pick]
         jitter = torch.randn(embedding.shape, generator=generator) * noise / embedding.shape[-1] ** 0.5
-        return torch.nn.functional.normalize(embedding + jitter, dim=-1)
+        return Prompts(torch.nn.functional.normalize(embedding + jitter, dim=-1), self._covers[group])

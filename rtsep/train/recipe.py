@@ -44,6 +44,8 @@ class Recipe(BaseModel):
 
     description: str
     text_encoder: str = "minilm-l6-v2"
+    vocabulary: Path | None = None
+    """TOML of synonyms and kinds for the labels; the one that ships with rtsep by default."""
     train: tuple[Literal["codec.encoder", "codec.decoder", "codec.quantizer", "masker", "film_head"], ...]
     """Modules that learn; the others stay as they are."""
     steps: PositiveInt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,11 +13,13 @@ from rtsep.config import Compute
 from rtsep.errors import ConfigError
 from rtsep.models.bundle import BundleConfig, load_bundle, save_bundle
 from rtsep.models.separator import Separator
+from rtsep.models.text import embed
 from rtsep.train.loop import CHECKPOINT, Trainer, Validate, load_average, progress_bar
 from rtsep.train.mixing import Mixer
 from rtsep.train.phrases import Phrases
 from rtsep.train.pool import open_pool
 from rtsep.train.recipe import Recipe, read_recipe
+from rtsep.train.vocabulary import SHIPPED, read_vocabulary
 
 CARD = "# {description}\n\nNo model card was given: say what it was trained on before passing it on.\n"
 
@@ -51,7 +54,8 @@ def train_session(
         torch.set_num_threads(threads)
     device = compute_device(compute)
     pool = open_pool(data, user_cache_path("rtsep") / "pools", recipe.codec.sample_rate)
-    phrases = Phrases(pool.clips, recipe.text_encoder)
+    vocabulary = read_vocabulary(recipe.vocabulary or SHIPPED)
+    phrases = Phrases(pool.clips, partial(embed, recipe.text_encoder), vocabulary)
     mixer = Mixer(pool, phrases, recipe.mixing, device, recipe.seed)
     trainer = Trainer(recipe, mixer, out, device, None if start is None else _weights(start))
     with progress_bar() as progress:

@@ -1,0 +1,186 @@
+"""The training loop: it learns, it resumes as if nothing had happened, it says what does not fit."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from builders import CODEC, MASKER, tiny_separator
+from train_builders import CPU, MIXING, RATE, RECIPE, mixer, silent, trained
+
+from rtsep.errors import ConfigError
+from rtsep.models.bundle import load_bundle
+from rtsep.models.separator import Separator
+from rtsep.train.loop import CHECKPOINT, LOG, Trainer, losses
+from rtsep.train.mixing import Batch
+from rtsep.train.pool import Pool
+from rtsep.train.recipe import LossConfig, Recipe
+from rtsep.train.session import export_run, load_run
+
+
+def loss_of(separator: Separator, batch: Batch, recipe: Recipe) -> float:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return sum(float(loss) for loss in losses(separator, batch, recipe).values())
+
+
+@pytest.mark.parametrize(
+    ("train", "loss", "least"),
+    [
+        (("masker", "film_head"), LossConfig(), 0.5),
+        (("codec.quantizer",), LossConfig(separation=0, codes=1), 0.2),
+    ],
+    ids=["masker", "quantizer"],
+)
+def test_thirty_steps_lower_the_loss_and_leave_the_rest_alone(
+    tmp_path: Path, pool: Pool, train: Any, loss: LossConfig, least: float
+) -> None:
+    recipe = RECIPE.model_copy(update={"train": train, "loss": loss})
+    unseen = mixer(pool, MIXING.model_copy(update={"batch": 20}), seed=77).draw()
+    trainer = Trainer(recipe, mixer(pool), tmp_path, CPU)
+    before = {name: tensor.clone() for name, tensor in trainer.separator.state_dict().items()}
+    first = loss_of(trainer.separator, unseen, recipe)
+    trainer.run(silent())
+    assert loss_of(trainer.separator, unseen, recipe) < first - least
+    assert loss_of(trainer.averaged, unseen, recipe) < first - least / 2
+    learning = tuple(f"{name}." for name in train)
+    for name, parameter in trainer.separator.named_parameters():
+        moved = not torch.equal(parameter, before[name])
+        assert parameter.requires_grad == name.startswith(learning)
+        assert moved <= name.startswith(learning), name
+    assert sum(not torch.equal(p, before[name]) for name, p in trainer.separator.named_parameters()) > 4
+
+
+def test_the_codec_learns_beside_the_masker(tmp_path: Path, pool: Pool) -> None:
+    recipe = RECIPE.model_copy(
+        update={
+            "train": ("codec.encoder", "codec.decoder", "masker", "film_head"),
+            "loss": LossConfig(separation=1, reconstruction=0.5),
+            "steps": 3,
+        }
+    )
+    trainer = Trainer(recipe, mixer(pool), tmp_path, CPU)
+    before = {name: tensor.clone() for name, tensor in trainer.separator.named_parameters()}
+    trainer.run(silent())
+    still = {name for name, p in trainer.separator.named_parameters() if torch.equal(p, before[name])}
+    assert still == {name for name in before if name.startswith("codec.quantizer.")}
+
+
+def test_a_run_that_is_interrupted_and_resumed_ends_as_one_that_was_not(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = RECIPE.model_copy(
+        update={"steps": 9, "loss": LossConfig(separation=1, codes=1), "train": ("codec.quantizer", "masker")}
+    )
+    whole = trained(tmp_path / "whole", pool, recipe)
+    halves = Trainer(recipe, mixer(pool), tmp_path / "halves", CPU)
+    draw = halves.mixer.draw
+
+    def interrupted() -> Batch:
+        if halves.step == 4:
+            raise KeyboardInterrupt
+        return draw()
+
+    monkeypatch.setattr(halves.mixer, "draw", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        halves.run(silent())
+    torch.manual_seed(12345)
+    resumed = Trainer(recipe, mixer(pool, seed=999), tmp_path / "halves", CPU)
+    assert resumed.step == 4
+    resumed.run(silent())
+    assert resumed.step == whole.step == 9
+    for one, other in ((whole.separator, resumed.separator), (whole.averaged, resumed.averaged)):
+        found = other.state_dict()
+        assert all(torch.equal(tensor, found[name]) for name, tensor in one.state_dict().items())
+
+
+def test_a_finished_run_does_nothing_more(tmp_path: Path, pool: Pool) -> None:
+    recipe = RECIPE.model_copy(update={"steps": 2})
+    first = trained(tmp_path, pool, recipe)
+    again = trained(tmp_path, pool, recipe)
+    assert again.step == 2
+    assert torch.equal(first.separator.masker.leave.weight, again.separator.masker.leave.weight)
+
+
+def test_a_run_of_another_shape_is_not_resumed(tmp_path: Path, pool: Pool) -> None:
+    trained(tmp_path, pool, RECIPE.model_copy(update={"steps": 1}))
+    other = RECIPE.model_copy(update={"masker": MASKER.model_copy(update={"layers": 1})})
+    with pytest.raises(
+        ConfigError, match="was made with another masker than the recipe's: use another --out"
+    ):
+        Trainer(other, mixer(pool), tmp_path, CPU)
+
+
+def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: Pool) -> None:
+    start = tiny_separator()
+    trainer = Trainer(RECIPE, mixer(pool), tmp_path / "fits", CPU, start)
+    found = trainer.separator.state_dict()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in start.state_dict().items())
+    averaged = trainer.averaged.state_dict()
+    assert all(torch.equal(tensor, averaged[name]) for name, tensor in start.state_dict().items())
+    other = tiny_separator(masker=MASKER.model_copy(update={"feed_forward": 40}))
+    with pytest.raises(ConfigError, match=r"do not fit the recipe: .*feed") as caught:
+        Trainer(RECIPE, mixer(pool), tmp_path / "not", CPU, other)
+    assert "\n" not in str(caught.value)
+
+
+def test_features_are_standardised_on_the_data(tmp_path: Path, pool: Pool) -> None:
+    trainer = Trainer(RECIPE, mixer(pool), tmp_path, CPU)
+    separator, mixture = trainer.separator, mixer(pool, seed=5).draw().mixture
+    latent, _ = separator.codec.encode(mixture, separator.codec.encoder.initial_state(len(mixture)))
+    features = separator.masker.features(latent[:, None])
+    assert abs(features.mean().item()) < 0.3
+    assert features.std().item() == pytest.approx(1, abs=0.3)
+    assert torch.equal(trainer.averaged.masker.feature_mean, separator.masker.feature_mean)
+
+
+def test_a_band_without_any_sound_is_not_blown_up(tmp_path: Path, pool: Pool) -> None:
+    quiet = Pool(np.zeros_like(pool.samples), pool.clips, RATE)
+    separator = Trainer(RECIPE, mixer(quiet), tmp_path, CPU).separator
+    assert separator.masker.feature_scale.isfinite().all()
+    assert float(separator.masker.feature_scale.max()) <= 1000
+
+
+def test_the_log_and_the_checkpoint_are_written_as_often_as_the_recipe_says(
+    tmp_path: Path, pool: Pool
+) -> None:
+    scores: list[int] = []
+    recipe = RECIPE.model_copy(update={"steps": 7, "save_every": 3, "validate_every": 6})
+
+    def validate(separator: Separator) -> dict[str, float]:
+        assert separator is trainer.averaged
+        scores.append(trainer.step)
+        return {"score": 1.5}
+
+    trainer = Trainer(recipe, mixer(pool), tmp_path, CPU)
+    trainer.run(silent(), validate)
+    with (tmp_path / LOG).open() as file:
+        rows = list(csv.DictReader(file))
+    assert scores == [6]
+    assert [(row["step"], row["name"]) for row in rows] == [
+        ("3", "separation"), ("6", "separation"), ("6", "score"), ("7", "separation"),
+    ]  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, LOG]
+
+
+def test_a_run_becomes_a_bundle_of_its_averaged_weights(tmp_path: Path, pool: Pool) -> None:
+    trainer = trained(tmp_path / "run", pool, RECIPE.model_copy(update={"steps": 3}))
+    card = tmp_path / "card.md"
+    card.write_text("# Mine\n")
+    export_run(tmp_path / "run", tmp_path / "bundle", card, "my tones")
+    bundle = load_bundle(str(tmp_path / "bundle"))
+    assert bundle.config.description == "my tones"
+    assert bundle.config.text_encoder == "bag-of-words"
+    assert (bundle.path / "README.md").read_text() == "# Mine\n"
+    expected = trainer.averaged.state_dict()
+    for name, tensor in bundle.separator.state_dict().items():
+        assert torch.equal(tensor, expected[name].half().float()), name
+    assert load_run(tmp_path / "run")[1].codec == CODEC
+    with pytest.raises(ConfigError, match="no training run in"):
+        load_run(tmp_path)
+    with pytest.raises(ConfigError, match="cannot read the model card"):
+        export_run(tmp_path / "run", tmp_path / "other", tmp_path / "none.md", "")

@@ -1,0 +1,59 @@
+"""The losses: shape, level, silence, reconstruction."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from builders import transparent_separator
+from torch import Tensor
+from train_builders import MIXING, RECIPE, mixer
+
+from rtsep.train.loop import losses
+from rtsep.train.loss import ABSENT_WEIGHT, reconstruction_loss, separation_loss
+from rtsep.train.pool import Pool
+from rtsep.train.recipe import LossConfig
+
+
+def test_the_loss_minds_shape_and_level_and_asks_for_silence_where_nothing_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    target, other = torch.randn(2, 1, 4000, generator=generator)
+    mixture, zero = target + other, torch.zeros(1, 4000)
+
+    def loss(estimate: Tensor, wanted: Tensor = target) -> float:
+        return separation_loss(estimate, wanted, mixture).item()
+
+    # The level term knows 30 dB, against a mixture of twice the target's energy; so does the shape term.
+    assert loss(target) == pytest.approx(-30, abs=0.1)
+    assert loss(zero) == pytest.approx((-3 + 30) / 2, abs=0.1)
+    assert loss(target) < loss(0.5 * target) < loss(mixture) < loss(zero)
+    assert loss(zero, zero) == pytest.approx(-20 * ABSENT_WEIGHT, abs=0.01)
+    assert loss(mixture, zero) == pytest.approx(0, abs=0.1)
+    assert loss(0.3 * mixture, zero) < loss(mixture, zero)
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-8, 1.0, 100.0])
+def test_the_losses_and_their_gradients_are_finite_even_in_silence(level: float) -> None:
+    target = level * torch.randn(3, 1, 500, generator=torch.Generator().manual_seed(0))
+    for estimate in (torch.zeros(3, 1, 500), target.clone(), -target):
+        estimate.requires_grad_(True)
+        for wanted in (target, torch.zeros_like(target)):
+            total = separation_loss(estimate, wanted, target) + reconstruction_loss(estimate, wanted)
+            (gradient,) = torch.autograd.grad(total, estimate)
+            assert total.isfinite()
+            assert gradient.isfinite().all()
+
+
+def test_reconstruction_is_counted_down_to_forty_decibels() -> None:
+    wave = torch.randn(2, 1, 1000, generator=torch.Generator().manual_seed(0))
+    assert reconstruction_loss(wave, wave).item() == pytest.approx(-40, abs=0.01)
+    assert reconstruction_loss(0.9 * wave, wave).item() == pytest.approx(-20, abs=0.1)
+    assert reconstruction_loss(torch.zeros_like(wave), wave).item() == pytest.approx(0, abs=0.01)
+
+
+def test_the_whole_crop_is_scored_with_the_delay_taken_out(pool: Pool) -> None:
+    batch = mixer(pool, MIXING.model_copy(update={"seconds": 0.1203, "sources": (1.0,), "prompts": 1})).draw()
+    found = losses(
+        transparent_separator(), batch, RECIPE.model_copy(update={"loss": LossConfig(reconstruction=1)})
+    )
+    assert found["reconstruction"].item() == pytest.approx(-40, abs=0.01)
+    assert found["separation"].item() == pytest.approx(-30, abs=0.01)

@@ -1,0 +1,136 @@
+"""Mixtures made on the fly: balance, levels, and who is asked for what."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from builders import MASKER
+from torch import Tensor
+from train_builders import LABELS, MIXING, RATE, mixer
+
+from rtsep.errors import ConfigError
+from rtsep.train.mixing import Batch, Mixer, MixingConfig
+from rtsep.train.pool import Pool
+from rtsep.train.vocabulary import Vocabulary
+
+
+def draw_with_sources(drawer: Mixer) -> tuple[Tensor, Batch]:
+    """A batch, and the levelled sources (B, S, T) that its mixtures are sums of."""
+    kept = []
+    levels = drawer._levels
+
+    def keep(sources: Tensor, present: Tensor) -> Tensor:
+        kept.append(levels(sources, present))
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawer, "_levels", keep)
+        batch = drawer.draw()
+    return kept[0], batch
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_others(pool: Pool) -> None:
+    one, same, other = mixer(pool, seed=3), mixer(pool, seed=3), mixer(pool, seed=4)
+    for _ in range(3):
+        a, b, c = one.draw(), same.draw(), other.draw()
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+        assert not torch.equal(a.mixture, c.mixture)
+
+
+def test_a_batch_has_the_configured_shape_and_loudness(pool: Pool) -> None:
+    length = round(MIXING.seconds * RATE)
+    low, high = MIXING.loudness_dbfs
+    drawer = mixer(pool)
+    for _ in range(10):
+        batch = drawer.draw()
+        assert batch.mixture.shape == (6, 1, length)
+        assert batch.targets.shape == (6, 2, length)
+        assert batch.embeddings.shape == (6, 2, MASKER.text)
+        assert batch.mixture.isfinite().all()
+        level = 10 * batch.mixture.square().mean(dim=(1, 2)).log10()
+        assert float(level.max()) <= high + 0.1
+        assert float(level.median()) >= low - 1
+        assert torch.allclose(batch.embeddings.norm(dim=-1), torch.ones(6, 2), atol=1e-5)
+
+
+def test_targets_are_the_sources_and_zero_where_the_prompt_names_nothing(pool: Pool) -> None:
+    config = MIXING.model_copy(update={"sources": (0.5, 0.5), "absent": 0.0, "batch": 20})
+    batch = mixer(pool, config, vocabulary=Vocabulary()).draw()
+    silent_target = (batch.targets == 0).all(dim=-1)
+    assert not silent_target[:, 0].any()
+    assert 0 < int(silent_target[:, 1].sum()) < 20  # as many as mixtures of one source
+    assert torch.allclose(batch.targets.sum(dim=1, keepdim=True), batch.mixture, atol=1e-6)
+    every = config.model_copy(update={"absent": 1.0})
+    absent = mixer(pool, every, vocabulary=Vocabulary()).draw()
+    assert (absent.targets[:, 1] == 0).all()
+    assert not (absent.targets[:, 0] == 0).all(dim=-1).any()
+
+
+def test_categories_and_labels_are_drawn_as_configured(pool: Pool) -> None:
+    shares = {"event": 0.25, "music": 0.75}
+    drawer = mixer(pool, MIXING.model_copy(update={"categories": shares}))
+    labels = drawer.phrases.labels
+    count = Counter(LABELS[labels[int(drawer._labels(1)[0])]] for _ in range(1500))
+    assert count["music"] / 1500 == pytest.approx(0.75, abs=0.05)
+    weight = dict(zip(labels, drawer._label_weight.tolist(), strict=True))
+    assert all(value > 0 for value in weight.values())
+    assert sum(weight.values()) == pytest.approx(1)
+
+
+def test_labels_that_mean_nearly_the_same_never_meet(pool: Pool) -> None:
+    drawer = mixer(pool)
+    likeness = drawer.phrases.likeness()
+    for _ in range(100):
+        labels = drawer._labels(3)
+        for a in range(3):
+            for b in range(a):
+                assert likeness[labels[a], labels[b]] < MIXING.likeness
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(
+            MIXING.model_copy(update={"sources": (0.1, 0.1, 0.1, 0.7), "prompts": 4}), id="few-labels"
+        ),
+        pytest.param(MIXING.model_copy(update={"likeness": -1.0}), id="all-alike"),
+        pytest.param(MIXING.model_copy(update={"categories": {"speech": 1.0}}), id="no-such-category"),
+    ],
+)
+def test_a_pool_that_cannot_fill_a_mixture_is_refused_in_one_line(pool: Pool, config: MixingConfig) -> None:
+    with pytest.raises(ConfigError) as caught:
+        mixer(pool, config).draw()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_prompt_for_a_kind_gets_every_source_of_that_kind_and_no_other(pool: Pool) -> None:
+    config = MIXING.model_copy(
+        update={"sources": (0.0, 0.0, 1.0), "prompts": 1, "batch": 30, "likeness": 1.1}
+    )
+    drawer = mixer(pool, config)
+    single = several = 0
+    for _ in range(5):
+        sources, batch = draw_with_sources(drawer)
+        for item in range(config.batch):
+            # Which of the three sources add up to the target, by least squares.
+            weight = torch.linalg.lstsq(sources[item].T, batch.targets[item].T).solution.flatten()
+            asked = weight.round()
+            assert torch.allclose(weight, asked, atol=1e-3)
+            assert asked[0] == 1  # whatever the prompt is, it covers the label it was drawn for
+            assert set(asked.tolist()) <= {0.0, 1.0}
+            single += int(asked.sum()) == 1
+            several += int(asked.sum()) > 1
+    assert single > 30
+    assert several > 15
+
+
+def test_an_absent_kind_still_gets_what_is_of_it(pool: Pool) -> None:
+    config = MIXING.model_copy(update={"sources": (1.0,), "prompts": 2, "batch": 200, "likeness": 1.1})
+    batch = mixer(pool, config).draw()
+    # The second prompt is drawn for a label that does not sound, but a kind of it may cover what does.
+    silent = (batch.targets[:, 1] == 0).all(dim=-1)
+    whole = torch.isclose(batch.targets[:, 1], batch.mixture[:, 0], atol=1e-6).all(dim=-1)
+    assert (silent | whole).all()
+    assert 2 < int(whole.sum()) < 60

@@ -1,0 +1,106 @@
+"""Phrases: how often a label is called what, and which labels each phrase asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from builders import BagOfWords
+from torch import Tensor
+from train_builders import LABELS, VOCABULARY, phrases
+
+from rtsep.train.phrases import SHARES, TEMPLATES, Phrases, Prompts
+from rtsep.train.pool import Clip, Pool
+from rtsep.train.vocabulary import Vocabulary
+
+DRAWS = 2000
+
+
+def draw(phrases: Phrases, label: str, noise: float = 0.0) -> Prompts:
+    number = torch.full((DRAWS,), phrases.labels.index(label))
+    return phrases.draw(number, torch.Generator().manual_seed(0), noise)
+
+
+def said(prompts: Prompts, known: Sequence[str]) -> list[int]:
+    """Which of the known phrases each prompt is; all must be one of them."""
+    likeness = prompts.embeddings @ BagOfWords()(known).T
+    assert torch.allclose(likeness.amax(dim=-1), torch.ones(len(likeness)), atol=1e-5)
+    which: list[int] = likeness.argmax(dim=-1).tolist()
+    return which
+
+
+def asks_for(phrases: Phrases, covers: Tensor) -> set[str]:
+    return {label for label, asked in zip(phrases.labels, covers.tolist(), strict=True) if asked}
+
+
+def share(which: list[int], numbers: Sequence[int]) -> float:
+    return sum(number in numbers for number in which) / len(which)
+
+
+def test_a_label_is_asked_for_by_its_name_by_other_words_and_by_its_kinds(pool: Pool) -> None:
+    same = [*VOCABULARY.says("hiss"), "a hiss is heard", *(form.format("hiss") for form in TEMPLATES)]
+    noise, unpitched = ["noisy", "static"], ["unpitched"]
+    which = said(draw(phrases(pool), "hiss"), ["hiss", *same, *noise, *unpitched])
+    assert set(which) == set(range(len(same) + 4))
+    assert share(which, [0]) == pytest.approx(SHARES[0], abs=0.04)
+    assert share(which, range(1, len(same) + 1)) == pytest.approx(SHARES[1], abs=0.04)
+    # Two kinds, one of them through the other, at the same share each.
+    assert share(which, [len(same) + 1, len(same) + 2]) == pytest.approx(SHARES[2] / 2, abs=0.04)
+    assert share(which, [len(same) + 3]) == pytest.approx(SHARES[2] / 2, abs=0.04)
+
+
+def test_a_name_asks_for_its_label_and_a_kind_for_every_label_of_it(pool: Pool) -> None:
+    drawer = phrases(pool)
+    for label in LABELS:
+        kinds = VOCABULARY.kinds_of(label, LABELS[label])
+        of_kind = {
+            kind: {other for other in LABELS if kind in VOCABULARY.kinds_of(other, "")} for kind in kinds
+        }
+        calls = {kind: VOCABULARY.kinds[kind].says or (kind,) for kind in kinds}
+        own = [label, *VOCABULARY.says(label), f"a {label} is heard"]
+        own += [form.format(label) for form in TEMPLATES]
+        known = [(phrase, {label}) for phrase in own]
+        for kind in kinds:
+            of_kind = {other for other in LABELS if kind in VOCABULARY.kinds_of(other, "")}
+            known += [(phrase, of_kind) for phrase in calls[kind]]
+        prompts = draw(drawer, label)
+        for number, covers in zip(
+            said(prompts, [phrase for phrase, _ in known]), prompts.covers, strict=True
+        ):
+            assert asks_for(drawer, covers) == known[number][1], known[number][0]
+
+
+def test_a_category_of_the_data_is_a_kind_of_its_labels(pool: Pool) -> None:
+    drawer = phrases(pool, Vocabulary.model_validate({"kinds": {"music": {"says": ["a tune"]}}}))
+    asked = {frozenset(asks_for(drawer, covers)) for covers in draw(drawer, "low tone").covers}
+    assert asked == {frozenset({"low tone"}), frozenset({"low tone", "middle tone", "high tone"})}
+    assert {frozenset(asks_for(drawer, covers)) for covers in draw(drawer, "hiss").covers} == {
+        frozenset({"hiss"})
+    }
+
+
+def test_a_label_without_a_kind_shares_what_kinds_would_have(pool: Pool) -> None:
+    which = said(
+        draw(phrases(pool, Vocabulary()), "click"),
+        ["click", "a click is heard", *(form.format("click") for form in TEMPLATES)],
+    )
+    assert share(which, [0]) == pytest.approx(SHARES[0] / (SHARES[0] + SHARES[1]), abs=0.04)
+
+
+def test_captions_that_no_prompt_could_be_are_left_out_and_others_counted() -> None:
+    captions = ["x" * 301, "", *(f"caption number {number}" for number in range(9))]
+    clips = [Clip("dog", caption, "event", 0, 10) for caption in captions]
+    drawer = Phrases(clips, BagOfWords(), Vocabulary(), captions=3)
+    known = ["dog", *(form.format("dog") for form in TEMPLATES), *captions[2:5]]
+    assert set(said(draw(drawer, "dog"), known)) == set(range(len(known)))
+
+
+def test_noise_moves_an_embedding_by_its_length_and_leaves_it_one_long(pool: Pool) -> None:
+    drawer = phrases(pool, Vocabulary())
+    clean, noisy = draw(drawer, "hiss"), draw(drawer, "hiss", noise=0.6)
+    assert torch.allclose(noisy.embeddings.norm(dim=-1), torch.ones(DRAWS), atol=1e-5)
+    assert torch.equal(clean.covers, noisy.covers)
+    # The same draws with noise at a right angle, nearly: cosine 1 / sqrt(1 + 0.36).
+    cosine = (clean.embeddings * noisy.embeddings).sum(dim=-1)
+    assert cosine.mean().item() == pytest.approx((1 + 0.36) ** -0.5, abs=0.03)

@@ -1,0 +1,52 @@
+"""Recipes: those that ship are valid, and a bad one is named with its key in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rtsep.errors import ConfigError, RtsepError
+from rtsep.train.recipe import RECIPES, Recipe, read_recipe
+
+
+def test_every_recipe_that_ships_is_valid() -> None:
+    names = [path.stem for path in RECIPES.glob("*.toml")]
+    assert names
+    for name in names:
+        recipe = read_recipe(name)
+        assert recipe.description
+        assert read_recipe(str(RECIPES / f"{name}.toml")) == recipe
+        assert Recipe.model_validate(json.loads(recipe.model_dump_json())) == recipe
+
+
+GOOD = 'description = "x"\ntrain = ["masker"]\nsteps = 5\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("steps = = 5", "Invalid value"),
+        ('description = "x"\ntrain = ["masker"]\n', "steps: Field required"),
+        (GOOD + "speed = 3\n", r"speed: Extra inputs are not permitted \(keys here: description, "),
+        (GOOD + "[masker]\nlayer = 3\n", "masker.layer: Extra inputs are not permitted"),
+        (GOOD + "[mixing]\nbatch = 0\n", "mixing.batch: Input should be greater than 0"),
+        (GOOD.replace("masker", "decoder"), "train.0: Input should be 'codec.encoder'"),
+        (GOOD.replace('["masker"]', "[]"), "train"),
+        (GOOD + "[loss]\nseparation = 0\n", "loss"),
+        (GOOD + "[codec]\nstem_overlap = 500\n", "codec"),
+    ],
+)
+def test_a_bad_recipe_is_named_with_its_key_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(RtsepError, match=says) as caught:
+        read_recipe(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_lists_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"no recipe 'nosuch': have .*masker"):
+        read_recipe("nosuch")
