@@ -28,6 +28,10 @@ def _writable(path: Path | None) -> Path | None:
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write a machine-readable report here.", callback=_writable)
 ]
+PlotFile = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Draw the improvement of every label here.", callback=_writable),
+]
 BundleName = Annotated[str, typer.Option(help="Model: a name from 'rtsep bundles', or a folder.")]
 
 
@@ -175,12 +179,21 @@ def evaluate(
     ] = None,
     bundle: BundleName = "default",
     limit: Annotated[int | None, typer.Option(help="Only so many mixtures.")] = None,
+    paraphrases: Annotated[
+        Path | None, typer.Option(help="TOML of other words for the labels, instead of the shipped ones.")
+    ] = None,
+    no_paraphrases: Annotated[
+        bool, typer.Option("--no-paraphrases", help="Only the labels; takes a third of the time.")
+    ] = False,
     json_file: JsonFile = None,
+    plot: PlotFile = None,
 ) -> None:
     """Measure the raw single-prompt output on fixed mixtures."""
+    from rtsep.evaluate.paraphrases import SHIPPED
     from rtsep.evaluate.session import eval_session
 
-    eval_session(bundle, mixtures, root, limit, json_file)
+    words = None if no_paraphrases else paraphrases or SHIPPED
+    eval_session(bundle, mixtures, root, limit=limit, paraphrases=words, json_file=json_file, plot=plot)
 
 
 @app.command()

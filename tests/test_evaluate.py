@@ -3,43 +3,39 @@
 import io
 import json
 import math
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from matplotlib.axes import Axes
 from rich.console import Console
 
 from rtsep.errors import ConfigError
 from rtsep.evaluate.mixtures import load, read_manifest
+from rtsep.evaluate.paraphrases import read_paraphrases
+from rtsep.evaluate.plot import COLOURS, plot_labels
 from rtsep.evaluate.report import Report, evaluate_file
 from rtsep.evaluate.scores import FLOOR_DB, TargetScore, si_sdr_db
 from rtsep.evaluate.separation import oracle_latent_mask, oracle_stft_mask, reconstruct, separate
 from rtsep.evaluate.table import report_tables
-from rtsep.models import text
 from rtsep.models.codec import CodecConfig
 from rtsep.models.masker import MaskerConfig
 from rtsep.models.separator import Separator
+from rtsep.models.text import embed
 
 RATE = 24_000
 QUICK = Path(__file__).parents[2] / "shared" / "data" / "dev" / "quick.jsonl"
 
 
-class FakeEncoder:
+def fake_encoder(phrases):
     """One unit vector a phrase."""
-
-    dim = 384
-
-    def __call__(self, phrases):
-        generators = [torch.Generator().manual_seed(len(phrase)) for phrase in phrases]
-        rows = torch.stack([torch.randn(384, generator=generator) for generator in generators])
-        return torch.nn.functional.normalize(rows, dim=-1)
-
-
-@pytest.fixture(autouse=True)
-def _fake_encoder(monkeypatch):
-    monkeypatch.setitem(text.TEXT_ENCODERS, "fake", FakeEncoder)
+    generators = [torch.Generator().manual_seed(len(phrase)) for phrase in phrases]
+    rows = torch.stack([torch.randn(384, generator=generator) for generator in generators])
+    return torch.nn.functional.normalize(rows, dim=-1)
 
 
 @pytest.fixture
@@ -88,7 +84,7 @@ def manifest(tmp_path):
 
 
 def figures_of(separator, manifest):
-    return evaluate_file(separator, "fake", manifest).to_json()
+    return evaluate_file(separator, fake_encoder, manifest).to_json()
 
 
 def test_clips_are_cut_scaled_and_placed_as_the_manifest_says(manifest):
@@ -156,7 +152,7 @@ def test_letting_nothing_through_is_very_quiet_for_an_absent_sound(separator, ma
 def test_report_has_every_figure_by_set_category_and_label(separator, manifest):
     steps = []
     report = evaluate_file(
-        separator, "fake", manifest, progress=lambda done, total: steps.append((done, total))
+        separator, fake_encoder, manifest, progress=lambda done, total: steps.append((done, total))
     )
     figures = report.to_json()
     assert steps[-1] == (4, 4)
@@ -172,6 +168,11 @@ def test_report_has_every_figure_by_set_category_and_label(separator, manifest):
     assert (figures["known"]["n"], figures["unseen"]["n"]) == (4, 3)
     assert set(figures["categories"]) == {"event", "music", "speech"}
     assert figures["labels"]["whistling"]["n"] == 2
+    assert {name: entry["known"] for name, entry in figures["labels"].items()} == {
+        "beep": True, "rain": False, "whistling": True
+    }  # fmt: skip
+    assert figures["paraphrase"]["n"] == 0
+    assert figures["paraphrase"]["lost_db"] is None
     assert math.isfinite(figures["prompt_delta_db"])
     assert figures["codec_ceiling_si_sdr_db"] > 40
     assert math.isfinite(figures["codec_ceiling_codes_si_sdr_db"])
@@ -181,7 +182,7 @@ def test_report_has_every_figure_by_set_category_and_label(separator, manifest):
 
 
 def test_without_references_their_figures_are_null(separator, manifest):
-    figures = evaluate_file(separator, "fake", manifest, references=False, limit=2).to_json()
+    figures = evaluate_file(separator, fake_encoder, manifest, references=False, limit=2).to_json()
     assert figures["mixtures"] == 2
     assert figures["codec_ceiling_si_sdr_db"] is None
     assert figures["oracle_latent_mask"]["sets"]["pair"] == {
@@ -250,18 +251,137 @@ def test_a_clip_that_is_no_audio_is_refused(manifest):
 
 
 def test_tables_show_the_sets_and_nothing_that_is_not_a_number(separator, manifest):
-    report = evaluate_file(separator, "fake", manifest)
+    report = evaluate_file(separator, fake_encoder, manifest)
     console = Console(file=io.StringIO(), width=120)
     console.print(report_tables(report))
     shown = console.file.getvalue()
     for word in ("pair", "the speech in it", "other labels", "music", "absent", "ceiling"):
         assert word in shown
     assert "nan" not in shown
+    assert "paraphrases" not in shown
+    report = evaluate_file(separator, fake_encoder, manifest, paraphrases=WORDS)
+    console.print(report_tables(report))
+    assert "lost against the label" in console.file.getvalue()
+
+
+# --- paraphrases ---
+
+
+WORDS = {"whistling": ("a whistle", "whistling"), "rain": ("rain", "drops", "a shower")}
+
+
+def test_a_paraphrase_that_is_the_label_loses_nothing_and_others_are_scored_on_their_own(separator, manifest):
+    same = {"whistling": ("whistling",) * 3, "rain": ("rain",), "beep": ("beep", "beep")}
+    figures = evaluate_file(separator, fake_encoder, manifest, paraphrases=same).to_json()
+    assert figures["paraphrase"]["n"] == figures["targets"] == 7
+    assert figures["paraphrase"]["lost_db"] == pytest.approx(0, abs=1e-3)
+    total = sum(figures[key]["n"] * figures[key]["si_sdri_db"] for key in ("known", "unseen"))
+    assert figures["paraphrase"]["si_sdri_db"] == pytest.approx(total / 7, abs=2e-3)
+
+
+def test_paraphrases_change_no_other_figure_and_count_only_the_targets_that_have_some(separator, manifest):
+    torch.nn.init.normal_(separator.masker.leave.weight)
+    alone = figures_of(separator, manifest)
+    beside = evaluate_file(separator, fake_encoder, manifest, paraphrases=WORDS).to_json()
+    said = beside.pop("paraphrase")
+    alone.pop("paraphrase")
+    assert json.loads(json.dumps(beside), parse_float=lambda x: round(float(x), 2)) == json.loads(
+        json.dumps(alone), parse_float=lambda x: round(float(x), 2)
+    )
+    assert (said["n"], said["known"]["n"], said["unseen"]["n"]) == (5, 2, 3)  # "beep" has none
+    scores = evaluate_file(separator, fake_encoder, manifest, paraphrases=WORDS).targets
+    having = [score for score in scores if score.label in WORDS]
+    assert all(score.paraphrase_si_sdri_db is None for score in scores if score.label not in WORDS)
+    lost = np.mean([score.si_sdri_db - score.paraphrase_si_sdri_db for score in having])
+    assert said["lost_db"] == pytest.approx(lost, abs=1e-3)
+    assert abs(said["lost_db"]) > 0.01
+
+
+def test_a_targets_paraphrases_are_scored_one_by_one_and_averaged(separator, manifest):
+    torch.nn.init.normal_(separator.masker.leave.weight)
+
+    def score(*phrases):
+        report = evaluate_file(separator, fake_encoder, manifest, paraphrases={"rain": phrases})
+        return [target.paraphrase_si_sdri_db for target in report.targets if target.label == "rain"]
+
+    both, first, second = score("drops", "a shower"), score("drops"), score("a shower")
+    assert np.allclose(both, np.mean([first, second], axis=0), atol=1e-3)
+    assert not np.allclose(first, second, atol=1e-2)
+
+
+def test_the_shipped_paraphrases_are_three_different_ones_a_label():
+    for label, phrases in read_paraphrases().items():
+        assert len({label, *phrases}) == 4, label
+
+
+@pytest.mark.skipif(not QUICK.is_file(), reason=f"no evaluation data at {QUICK}")
+def test_every_label_of_the_development_mixtures_has_paraphrases():
+    root = QUICK.parents[1]
+    mixtures = read_manifest(QUICK.with_name("mixtures.jsonl"), root)
+    prompts = {source.prompt for mixture in mixtures for source in mixture.sources}
+    assert prompts <= read_paraphrases().keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot read the paraphrases"),
+        ("dog = ", "cannot read the paraphrases"),
+        ('dog = "hound"', r"dog: .* \(a label has a list of phrases\)"),
+        ("dog = [1]", r"dog\.0: "),
+        ('dog = [" "]', "the prompt is empty"),
+    ],
+)
+def test_bad_paraphrases_are_named_in_one_line(tmp_path, content, says):
+    path = tmp_path / "words.toml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError, match=says) as caught:
+        read_paraphrases(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --- the picture ---
+
+
+def label(si_sdri_db, n, known):
+    return {"si_sdri_db": si_sdri_db, "median_si_sdri_db": si_sdri_db, "n": n, "known": known}
+
+
+def test_the_plot_sorts_the_labels_and_colours_those_trained_on(tmp_path, monkeypatch):
+    drawn = {}
+    barh = Axes.barh
+
+    def keep(axis, names, values, **rest):
+        drawn.update(names=names, values=values, **rest)
+        return barh(axis, names, values, **rest)
+
+    monkeypatch.setattr(Axes, "barh", keep)
+    labels = {"a": label(3.0, 4, True), "b": label(-2.0, 1, False), "c": label(5.0, 2, True)}
+    plot_labels({"labels": labels | {"d": label(None, 0, True)}}, tmp_path / "plot.png")
+    assert drawn["names"] == ["b", "a", "c"]
+    assert drawn["values"] == [-2.0, 3.0, 5.0]
+    assert drawn["color"] == [COLOURS[False], COLOURS[True], COLOURS[True]]
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plot_that_cannot_be_is_refused_in_one_line(tmp_path, monkeypatch):
+    labels = {"labels": {"a": label(1.0, 1, True)}}
+    with pytest.raises(ConfigError, match="nothing to draw"):
+        plot_labels({"labels": {"a": label(None, 0, True)}}, tmp_path / "plot.png")
+    with pytest.raises(ConfigError, match="cannot write the plot"):
+        plot_labels(labels, tmp_path / "plot.nosuch")
+    with pytest.raises(ConfigError, match="cannot write the plot"):
+        plot_labels(labels, tmp_path / "none" / "plot.png")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigError, match="pip install"):
+        plot_labels(labels, tmp_path / "plot.png")
 
 
 @pytest.mark.skipif(not QUICK.is_file(), reason=f"no evaluation data at {QUICK}")
 def test_real_mixtures_have_finite_figures(separator):
-    figures = evaluate_file(separator, "minilm-l6-v2", QUICK, limit=4).to_json()
+    figures = evaluate_file(separator, partial(embed, "minilm-l6-v2"), QUICK, limit=4).to_json()
     assert figures["mixtures"] == 4
     assert math.isfinite(figures["sets"]["pair"]["si_sdri_db"])
     assert figures["oracle_latent_mask"]["sets"]["pair"]["si_sdri_db"] > 3

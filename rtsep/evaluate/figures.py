@@ -44,6 +44,17 @@ def ceiling(scores: Sequence[TargetScore]) -> Figures:
     )
 
 
+def paraphrase(scores: Iterable[TargetScore]) -> Figures:
+    """The improvement for paraphrases, and what they lose against the labels, on the same targets."""
+    pairs = [
+        (score.si_sdri_db, score.paraphrase_si_sdri_db)
+        for score in scores
+        if score.paraphrase_si_sdri_db is not None
+    ]
+    lost = (label - said for label, said in pairs)
+    return improvement(said for _, said in pairs) | mean_and_median("lost_db", lost)
+
+
 def reference(read: Callable[[References], float]) -> Measure:
     """Reads one figure of a score's references, where it has them."""
     return lambda score: None if score.references is None else read(score.references)

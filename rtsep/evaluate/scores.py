@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,8 @@ class TargetScore:
     prompt_delta_db: float | None
     """Less that of the output for another prompt; None where the mixture has only one prompt."""
     references: References | None
+    paraphrase_si_sdri_db: float | None = None
+    """Like ``si_sdri_db``, mean over the paraphrases of the target's prompt; None where there are none."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,11 @@ def is_audible(wave: Tensor) -> bool:
 
 
 def score_targets(
-    mixture: Mixture, sources: Tensor, outputs: Tensor, references: ReferenceWaves | None
+    mixture: Mixture,
+    sources: Tensor,
+    outputs: Tensor,
+    references: ReferenceWaves | None,
+    paraphrased: Sequence[Tensor] = (),
 ) -> list[TargetScore]:
     """Scores of every source as the target in turn.
 
@@ -88,6 +95,7 @@ def score_targets(
         sources: (S, T).
         outputs: (P, T), one for each of ``mixture.prompts``.
         references: oracle masks and reconstructions of the sources, where they are wanted.
+        paraphrased: for each source, where they are wanted, the outputs for its prompt's paraphrases, (N, T).
     """
     mixed = sources.sum(dim=0)
     unprocessed = si_sdr_db(mixed.expand_as(sources), sources)
@@ -99,6 +107,10 @@ def score_targets(
         if not (is_audible(sources[number]) and is_audible(mixed - sources[number])):
             continue
         matched, other = every[number, number], _other_prompt(mixture, number)
+        paraphrase = None
+        if paraphrased and len(paraphrased[number]):
+            said = si_sdr_db(paraphrased[number], sources[number].expand_as(paraphrased[number]))
+            paraphrase = float((said - unprocessed[number]).mean())
         scores.append(
             TargetScore(
                 set=mixture.set,
@@ -108,6 +120,7 @@ def score_targets(
                 si_sdri_db=float(matched - unprocessed[number]),
                 prompt_delta_db=None if other is None else float(matched - every[other, number]),
                 references=None if bounds is None else bounds[number],
+                paraphrase_si_sdri_db=paraphrase,
             )
         )
     return scores

@@ -10,6 +10,8 @@ from rtsep.evaluate.report import Report
 
 ORACLES = {"oracle_latent_mask": "oracle mask, latent", "oracle_stft_mask": "oracle mask, STFT"}
 
+PARAPHRASES = {"SI-SDR improvement for paraphrases": "si_sdri_db", "lost against the label": "lost_db"}
+
 
 def report_tables(report: Report) -> Group:
     """Improvement by set, category and known label beside its bounds, and the single figures."""
@@ -63,6 +65,10 @@ def _single_table(figures: Figures) -> Table:
     }
     for title, key in rows.items():
         table.add_row(title, _decibel(figures[key]), _decibel(figures[f"median_{key}"]))
+    said = figures["paraphrase"]
+    if said["n"]:
+        for title, key in PARAPHRASES.items():
+            table.add_row(title, _decibel(said[key]), _decibel(said[f"median_{key}"]))
     return table
 
 

@@ -111,7 +111,7 @@ def _validation(mixtures: Path, recipe: Recipe) -> Validate:
 
     def validate(separator: Separator) -> dict[str, float]:
         separator.eval()
-        report = evaluate_file(separator, recipe.text_encoder, mixtures, None)
+        report = evaluate_file(separator, partial(embed, recipe.text_encoder), mixtures)
         return report.headline()
 
     return validate
