@@ -162,13 +162,24 @@ def train(
 def export(
     runs: Annotated[Path, typer.Argument(help="A run's folder.")],
     out: Annotated[Path, typer.Argument(help="Folder for the bundle.")],
-    card: Annotated[Path | None, typer.Option(help="The model card, Markdown.")] = None,
     description: Annotated[str, typer.Option(help="One line for 'rtsep bundles'.")] = "my model",
+    figures: Annotated[
+        Path | None, typer.Option("--eval", help="JSON of 'rtsep eval', for the model card.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture of 'rtsep eval --plot', likewise.")] = None,
+    hardware: Annotated[str, typer.Option(help="What it was trained on, likewise.")] = "not said",
+    data: Annotated[
+        Path | None, typer.Option(help="Sources and licences, likewise: Markdown, or the table of clips.")
+    ] = None,
+    notes: Annotated[Path | None, typer.Option(help="Markdown, likewise: known failures.")] = None,
+    card: Annotated[Path | None, typer.Option(help="A whole model card instead, Markdown.")] = None,
 ) -> None:
-    """Make a bundle of a training run."""
+    """Make a bundle of a training run, with a model card."""
+    from rtsep.train.card import Additions
     from rtsep.train.session import export_run
 
-    export_run(runs, out, card, description)
+    additions = Additions(figures, plot, hardware, data, notes)
+    export_run(runs, out, description, card=card, additions=additions)
 
 
 @app.command("eval")

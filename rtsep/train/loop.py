@@ -184,6 +184,7 @@ class Trainer:
             "recipe": self.recipe.model_dump(mode="json"),
             "step": self.step,
             "seconds": self.seconds,
+            "data": self.mixer.data,
             "separator": self.separator.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),

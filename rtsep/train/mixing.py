@@ -73,6 +73,9 @@ class Mixer:
         self.length = round(config.seconds * pool.sample_rate)
         self.sample_rate = pool.sample_rate
         self.generator = torch.Generator().manual_seed(seed)
+        self.data: dict[str, float] = {
+            "hours": pool.hours, "clips": len(pool.clips), "labels": len(phrases.labels)
+        }  # fmt: skip
         self._samples = torch.from_numpy(np.array(pool.samples)).to(device)
         number = {label: index for index, label in enumerate(phrases.labels)}
         self._starts = torch.tensor([clip.start for clip in pool.clips])

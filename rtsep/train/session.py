@@ -14,14 +14,13 @@ from rtsep.errors import ConfigError
 from rtsep.models.bundle import BundleConfig, load_bundle, save_bundle
 from rtsep.models.separator import Separator
 from rtsep.models.text import embed
+from rtsep.train.card import PLOT, Additions, Facts, model_card
 from rtsep.train.loop import CHECKPOINT, Trainer, Validate, load_average, progress_bar
 from rtsep.train.mixing import Mixer
 from rtsep.train.phrases import Phrases
 from rtsep.train.pool import open_pool
 from rtsep.train.recipe import Recipe, read_recipe
 from rtsep.train.vocabulary import SHIPPED, read_vocabulary
-
-CARD = "# {description}\n\nNo model card was given: say what it was trained on before passing it on.\n"
 
 
 def train_session(
@@ -65,25 +64,40 @@ def train_session(
         trainer.run(progress, None if validate is None else _validation(validate, recipe))
 
 
-def export_run(run: Path, out: Path, card: Path | None, description: str) -> None:
+def export_run(
+    run: Path, out: Path, description: str, *, card: Path | None = None, additions: Additions | None = None
+) -> None:
     """Make a bundle of a run's averaged weights.
 
+    Args:
+        run: the run's folder.
+        out: the bundle's folder.
+        description: one line.
+        card: a model card to take as it is, instead of one made from ``additions``.
+        additions: what to write a model card from.
+
     Raises:
-        ConfigError: there is no run, or the card cannot be read.
+        ConfigError: there is no run, or a file for the card cannot be read.
     """
-    separator, recipe = load_run(run)
+    separator, facts = load_run(run)
+    recipe, additions = facts.recipe, additions or Additions()
     try:
-        text = CARD.format(description=description) if card is None else card.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read the model card {card}: {error.strerror}") from error
+        text = (
+            model_card(description, separator, facts, additions) if card is None else card.read_text("utf-8")
+        )
+        plot = None if additions.plot is None else additions.plot.read_bytes()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read what belongs to the model card: {error}") from error
     config = BundleConfig(
         description=description, text_encoder=recipe.text_encoder, codec=recipe.codec, masker=recipe.masker
     )
     save_bundle(out, config, separator, text)
+    if plot is not None:
+        (out / PLOT).write_bytes(plot)
 
 
-def load_run(run: Path) -> tuple[Separator, Recipe]:
-    """The averaged weights of a run and the recipe that made them.
+def load_run(run: Path) -> tuple[Separator, Facts]:
+    """The averaged weights of a run and how they came about.
 
     Raises:
         ConfigError: there is no run.
@@ -95,7 +109,7 @@ def load_run(run: Path) -> tuple[Separator, Recipe]:
     recipe = Recipe.model_validate(parts["recipe"])
     separator = Separator(recipe.codec, recipe.masker)
     load_average(parts, separator)
-    return separator, recipe
+    return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
 
 
 def _weights(start: str) -> Separator:

@@ -171,7 +171,7 @@ def test_a_run_becomes_a_bundle_of_its_averaged_weights(tmp_path: Path, pool: Po
     trainer = trained(tmp_path / "run", pool, RECIPE.model_copy(update={"steps": 3}))
     card = tmp_path / "card.md"
     card.write_text("# Mine\n")
-    export_run(tmp_path / "run", tmp_path / "bundle", card, "my tones")
+    export_run(tmp_path / "run", tmp_path / "bundle", "my tones", card=card)
     bundle = load_bundle(str(tmp_path / "bundle"))
     assert bundle.config.description == "my tones"
     assert bundle.config.text_encoder == "bag-of-words"
@@ -179,8 +179,11 @@ def test_a_run_becomes_a_bundle_of_its_averaged_weights(tmp_path: Path, pool: Po
     expected = trainer.averaged.state_dict()
     for name, tensor in bundle.separator.state_dict().items():
         assert torch.equal(tensor, expected[name].half().float()), name
-    assert load_run(tmp_path / "run")[1].codec == CODEC
+    facts = load_run(tmp_path / "run")[1]
+    assert (facts.recipe.codec, facts.steps) == (CODEC, 3)
+    assert facts.data == {"hours": pool.hours, "clips": 18, "labels": 6}
     with pytest.raises(ConfigError, match="no training run in"):
         load_run(tmp_path)
-    with pytest.raises(ConfigError, match="cannot read the model card"):
-        export_run(tmp_path / "run", tmp_path / "other", tmp_path / "none.md", "")
+    with pytest.raises(ConfigError, match=r"cannot read what belongs to the model card: .*none\.md"):
+        export_run(tmp_path / "run", tmp_path / "other", "", card=tmp_path / "none.md")
+    assert not (tmp_path / "other").exists()
