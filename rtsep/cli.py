@@ -137,7 +137,7 @@ def demo(
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe that ships with rtsep, or a TOML file.")],
     data: Annotated[
-        Path, typer.Option(help="CSV of clips: path, label, and if there are category, caption.")
+        Path, typer.Option(help="CSV of clips (path, label; category, caption), or folder of labelled audio.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint and log; a run found there is resumed.")],
     start: Annotated[str | None, typer.Option(help="Bundle, or another run's folder, to start from.")] = None,

@@ -95,6 +95,10 @@ class Mixer:
         seconds.index_add_(0, labels, self._lengths / pool.sample_rate)
         weight = seconds.clamp(max=200).sqrt()
         category = {clip.label: clip.category for clip in pool.clips}
+        if extra := set(category.values()) - self.config.categories.keys():
+            raise ConfigError(
+                f"the data has the category {min(extra)!r}: give it a share in mixing.categories"
+            )
         total = torch.zeros_like(weight)
         for name, share in self.config.categories.items():
             member = torch.tensor([category[label] == name for label in self.phrases.labels])

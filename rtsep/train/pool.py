@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-import soundfile
-import soxr
 from rich.progress import track
 
 from rtsep.errors import ConfigError
+from rtsep.train.table import Row, read_rows
+
+Samples = np.ndarray[Any, np.dtype[np.int16]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Clip:
 class Pool:
     """All clips of a data set."""
 
-    samples: np.ndarray[Any, np.dtype[np.int16]]
+    samples: Samples
     """(samples,), mono, every clip after the other; memory-mapped."""
     clips: tuple[Clip, ...]
     sample_rate: int
@@ -46,75 +47,80 @@ class Pool:
         return sum(clip.length for clip in self.clips) / self.sample_rate / 3600
 
 
-def open_pool(table: Path, cache: Path, sample_rate: int) -> Pool:
-    """The pool of a table of clips, decoded on first use and kept under ``cache``.
+def open_pool(data: Path, cache: Path, sample_rate: int) -> Pool:
+    """The pool of a data set, decoded on first use and kept under ``cache``.
 
     Args:
-        table: CSV with the columns ``path`` (relative to the table's folder), ``label`` and, if there
-            are any, ``category`` and ``caption``.
+        data: a table of clips or a folder, see ``read_rows``.
         cache: folder for the decoded samples.
         sample_rate: samples a second of the pool; clips of another rate are resampled.
 
     Raises:
-        ConfigError: the table is missing, has no such columns, or names a file that cannot be read.
+        ConfigError: there is no such data, or a file cannot be read.
     """
-    try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the table of clips {table}: {error}") from error
-    _check(table, rows)
-    key = hashlib.sha256(_state_of(table, rows, sample_rate).encode()).hexdigest()[:16]
+    rows = read_rows(data)
+    key = hashlib.sha256(_state_of(rows, sample_rate).encode()).hexdigest()[:16]
     samples_path, clips_path = cache / f"pool-{key}.npy", cache / f"pool-{key}.json"
     if not clips_path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _decode(table, rows, sample_rate, samples_path, clips_path)
+        decoded = decode_all([row.path for row in rows], sample_rate)
+        np.save(samples_path, np.concatenate(decoded))
+        # Written last, as the sign that all is there.
+        clips_path.write_text(json.dumps([asdict(clip) for clip in place(rows, map(len, decoded))]))
     clips = tuple(Clip(**clip) for clip in json.loads(clips_path.read_text()))
     return Pool(np.load(samples_path, mmap_mode="r"), clips, sample_rate)
 
 
-def _check(table: Path, rows: list[dict[str, str]]) -> None:
-    if not rows or not {"path", "label"} <= rows[0].keys():
-        raise ConfigError(f"{table}: no rows with the columns 'path' and 'label'")
-    for number, row in enumerate(rows, start=2):
-        if not row["path"] or not row["label"]:
-            raise ConfigError(f"{table}, line {number}: path or label is missing")
+def place(rows: Iterable[Row], lengths: Iterable[int]) -> tuple[Clip, ...]:
+    """Clips one after the other."""
+    clips, start = [], 0
+    for row, length in zip(rows, lengths, strict=True):
+        clips.append(Clip(row.label, row.caption, row.category, start, length))
+        start += length
+    return tuple(clips)
 
 
-def _state_of(table: Path, rows: list[dict[str, str]], sample_rate: int) -> str:
+def decode_all(files: Sequence[Path | BinaryIO], sample_rate: int) -> list[Samples]:
+    """Decode files on all processors.
+
+    Raises:
+        ConfigError: one cannot be read.
+    """
+    with ThreadPoolExecutor() as executor:
+        found = executor.map(lambda file: decode(file, sample_rate), files)
+        return list(track(found, "decoding the pool", total=len(files), transient=True))
+
+
+def decode(file: Path | BinaryIO, sample_rate: int) -> Samples:
+    """One audio file, its channels averaged, at ``sample_rate``, (samples,).
+
+    Raises:
+        ConfigError: it cannot be read, is empty, or the library for it is missing.
+    """
+    try:
+        import soundfile
+
+        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        mono = samples.mean(axis=1)
+        if rate != sample_rate:
+            import soxr
+
+            mono = soxr.resample(mono, rate, sample_rate)
+    except ImportError as error:
+        raise ConfigError(f"decoding {file} needs {error.name}, which is not installed") from error
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise ConfigError(f"cannot read {file}: {error}") from error
+    if len(mono) < 2:
+        raise ConfigError(f"{file} holds no sound")
+    whole: Samples = (mono.clip(-1, 1) * 32767).round().astype(np.int16)
+    return whole
+
+
+def _state_of(rows: Sequence[Row], sample_rate: int) -> str:
     """Everything that a decoded pool depends on: another clip of the same name is another pool."""
     parts = [str(sample_rate)]
     for row in rows:
-        path = (table.parent / row["path"]).resolve()
+        path = row.path.resolve()
         changed = path.stat().st_mtime_ns if path.exists() else None
-        parts.append(f"{path} {changed} {row}")
+        parts.append(f"{path} {changed} {row.label} {row.category} {row.caption}")
     return "\n".join(parts)
-
-
-def _decode(
-    table: Path, rows: list[dict[str, str]], sample_rate: int, samples_path: Path, clips_path: Path
-) -> None:
-    """Decode every row's file; the table of clips is written last, as the sign that all is there."""
-
-    def read(row: dict[str, str]) -> np.ndarray[Any, np.dtype[np.int16]]:
-        path = table.parent / row["path"]
-        try:
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        except (OSError, soundfile.LibsndfileError) as error:
-            raise ConfigError(f"{table}: cannot read {path}: {error}") from error
-        mono = (
-            soxr.resample(samples.mean(axis=1), rate, sample_rate)
-            if rate != sample_rate
-            else samples.mean(axis=1)
-        )
-        whole: np.ndarray[Any, np.dtype[np.int16]] = (mono.clip(-1, 1) * 32767).round().astype(np.int16)
-        return whole
-
-    with ThreadPoolExecutor() as executor:
-        decoded = list(track(executor.map(read, rows), "decoding the pool", total=len(rows)))
-    clips, start = [], 0
-    for row, samples in zip(rows, decoded, strict=True):
-        category, caption = row.get("category") or "event", row.get("caption") or ""
-        clips.append(asdict(Clip(row["label"], caption, category, start, len(samples))))
-        start += len(samples)
-    np.save(samples_path, np.concatenate(decoded))
-    clips_path.write_text(json.dumps(clips))

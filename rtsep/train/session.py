@@ -38,7 +38,7 @@ def train_session(
 
     Args:
         recipe_name: a shipped recipe or a path.
-        data: table of clips, see ``open_pool``.
+        data: table of clips or folder, see ``open_pool``.
         out: folder of the run.
         start: bundle, or folder of another run, whose weights to start from.
         steps: instead of the recipe's.

@@ -96,13 +96,18 @@ def test_labels_that_mean_nearly_the_same_never_meet(pool: Pool) -> None:
             MIXING.model_copy(update={"sources": (0.1, 0.1, 0.1, 0.7), "prompts": 4}), id="few-labels"
         ),
         pytest.param(MIXING.model_copy(update={"likeness": -1.0}), id="all-alike"),
-        pytest.param(MIXING.model_copy(update={"categories": {"speech": 1.0}}), id="no-such-category"),
+        pytest.param(MIXING.model_copy(update={"categories": {"event": 1.0, "music": 0}}), id="few-of-them"),
     ],
 )
 def test_a_pool_that_cannot_fill_a_mixture_is_refused_in_one_line(pool: Pool, config: MixingConfig) -> None:
     with pytest.raises(ConfigError) as caught:
         mixer(pool, config).draw()
     assert "\n" not in str(caught.value)
+
+
+def test_a_category_that_would_never_be_drawn_is_named(pool: Pool) -> None:
+    with pytest.raises(ConfigError, match="the data has the category 'music': give it a share"):
+        mixer(pool, MIXING.model_copy(update={"categories": {"event": 1.0}}))
 
 
 def test_a_prompt_for_a_kind_gets_every_source_of_that_kind_and_no_other(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_a_pool_is_decoded_once(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was decoded")
 
-    monkeypatch.setattr("rtsep.train.pool.soundfile.read", refuse)
+    monkeypatch.setattr("soundfile.read", refuse)
     again = open_pool(table, tmp_path, RATE)
     assert again.clips == first.clips == pool.clips
     assert np.array_equal(again.samples, first.samples)
@@ -62,7 +63,8 @@ def test_tables_that_read_alike_in_two_folders_are_two_pools(tmp_path: Path) -> 
         (b"path,label\nmissing.wav,dog\n", "cannot read"),
         (b"path,label\nclips.csv,dog\n", "cannot read"),
         (b"path,label\n\xff.wav,dog\n", "cannot read"),
-        (b"label,path\ndog\n", "clips.csv"),
+        (b"label,path\ndog\n", "clips.csv, line 2: path or label is missing"),
+        (b"path,label\na.wav\n", "clips.csv, line 2: path or label is missing"),
     ],
 )
 def test_a_bad_table_is_named_in_one_line(tmp_path: Path, content: bytes | None, says: str) -> None:
@@ -71,5 +73,65 @@ def test_a_bad_table_is_named_in_one_line(tmp_path: Path, content: bytes | None,
         table.write_bytes(content)
     with pytest.raises(ConfigError, match=says) as caught:
         open_pool(table, tmp_path / "cache", RATE)
-    assert str(table) in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def write(path: Path, level: float = 0.1, samples: int = 100) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.full(samples, level), RATE)
+
+
+def test_a_folder_of_labelled_audio_is_enough(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write(data / "dog_barking" / "a.wav", 0.1)
+    write(data / "dog_barking" / "more" / "b.FLAC", 0.2)
+    write(data / "rain" / "c.ogg", 0.3, 300)
+    (data / "rain" / "notes.txt").write_text("not audio")
+    (data / "readme.md").write_text("not audio")
+    pool = open_pool(data, tmp_path / "cache", RATE)
+    assert [(clip.label, clip.category, clip.length) for clip in pool.clips] == [
+        ("dog barking", "event", 100),
+        ("dog barking", "event", 100),
+        ("rain", "event", 300),
+    ]
+    assert pool.samples[50] == pytest.approx(0.1 * 32767, abs=1)
+    assert pool.samples[150] == pytest.approx(0.2 * 32767, abs=1)
+
+
+def test_a_folder_with_a_table_is_read_by_the_table(tmp_path: Path) -> None:
+    write(tmp_path / "any" / "a.wav")
+    write(tmp_path / "any" / "b.wav")
+    (tmp_path / "clips.csv").write_text("path,label,category\nany/b.wav,cello,music\n")
+    pool = open_pool(tmp_path, tmp_path / "cache", RATE)
+    assert [(clip.label, clip.category) for clip in pool.clips] == [("cello", "music")]
+    (tmp_path / "second.csv").write_text("path,label\n")
+    with pytest.raises(ConfigError, match=r"holds several tables \(clips\.csv, second\.csv\): name one"):
+        open_pool(tmp_path, tmp_path / "cache", RATE)
+
+
+def test_a_folder_that_says_no_label_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ConfigError, match="holds no table of clips and no audio in sub-folders"):
+        open_pool(tmp_path / "data", tmp_path / "cache", RATE)
+    write(tmp_path / "data" / "dog" / "a.wav")
+    write(tmp_path / "data" / "stray.wav")
+    with pytest.raises(ConfigError, match=r"stray\.wav lies in no sub-folder"):
+        open_pool(tmp_path / "data", tmp_path / "cache", RATE)
+
+
+def test_an_empty_clip_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "dog" / "a.wav", samples=0)
+    with pytest.raises(ConfigError, match=r"a\.wav holds no sound"):
+        open_pool(tmp_path, tmp_path / "cache", RATE)
+
+
+@pytest.mark.parametrize(("missing", "rate"), [("soundfile", RATE), ("soxr", 2 * RATE)])
+def test_a_missing_library_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, rate: int
+) -> None:
+    (tmp_path / "dog").mkdir()
+    soundfile.write(tmp_path / "dog" / "a.wav", np.full(100, 0.1), rate)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ConfigError, match=f"needs {missing}, which is not installed"):
+        open_pool(tmp_path, tmp_path / "cache", RATE)
