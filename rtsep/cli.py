@@ -137,7 +137,8 @@ def demo(
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe that ships with rtsep, or a TOML file.")],
     data: Annotated[
-        Path, typer.Option(help="CSV of clips (path, label; category, caption), or folder of labelled audio.")
+        Path,
+        typer.Option(help="Table of clips (path, label; category, caption), folder of labelled audio, pack."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint and log; a run found there is resumed.")],
     start: Annotated[str | None, typer.Option(help="Bundle, or another run's folder, to start from.")] = None,
@@ -145,17 +146,51 @@ def train(
     compute: Annotated[
         Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the model runs.")
     ] = "auto",
+    minutes: Annotated[float | None, typer.Option(help="Stop after so long, with a checkpoint.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile what can be compiled.")] = False,
     validate: Annotated[
         Path | None, typer.Option(help="Mixtures to validate on, as for 'rtsep eval'.")
+    ] = None,
+    parts: Annotated[
+        Path | None, typer.Option(help="Folder for a small checkpoint in parts of 15 MB, at the end.")
     ] = None,
 ) -> None:
     """Train a model; interrupting saves a checkpoint, running again resumes it."""
     from rtsep.train.session import train_session
 
     train_session(
-        recipe, data, out, start=start, steps=steps, compute=compute, threads=threads, validate=validate
+        recipe,
+        data,
+        out,
+        start=start,
+        steps=steps,
+        minutes=minutes,
+        compute=compute,
+        threads=threads,
+        compiled=compiled,
+        validate=validate,
+        parts=parts,
     )
+
+
+@app.command()
+def pack(
+    data: Annotated[Path, typer.Argument(help="As for 'rtsep train': table of clips, or folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the parts.")],
+    recipe: Annotated[str, typer.Option(help="Whose rate, text encoder and vocabulary.")] = "masker",
+    encoding: Annotated[
+        Literal["files", "mulaw"],
+        typer.Option(help="files: as they are, need soundfile; mulaw: 8 bits a sample, need nothing."),
+    ] = "files",
+    part_mb: Annotated[float, typer.Option(help="Most megabytes of a part.")] = 50.0,
+    validate: Annotated[Path | None, typer.Option(help="Mixtures whose prompts are packed as well.")] = None,
+) -> None:
+    """Pack training data for a machine without its files and without a text encoder."""
+    from rtsep.train.pack import pack_session
+
+    part_bytes = round(part_mb * 1e6)
+    pack_session(data, out, recipe, encoding=encoding, part_bytes=part_bytes, validate=validate)
 
 
 @app.command()
@@ -176,7 +211,7 @@ def export(
 ) -> None:
     """Make a bundle of a training run, with a model card."""
     from rtsep.train.card import Additions
-    from rtsep.train.session import export_run
+    from rtsep.train.export import export_run
 
     additions = Additions(figures, plot, hardware, data, notes)
     export_run(runs, out, description, card=card, additions=additions)

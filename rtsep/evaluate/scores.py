@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
+from rtsep.errors import ConfigError
 from rtsep.evaluate.mixtures import Mixture
 
 FLOOR_DB = -80.0
@@ -61,6 +61,10 @@ class ReferenceWaves:
 
 def si_sdr_db(estimates: Tensor, targets: Tensor) -> Tensor:
     """Scale-invariant, zero-mean signal-to-distortion ratio of (..., T), (...), at least ``FLOOR_DB``."""
+    try:
+        from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
+    except ImportError as error:
+        raise ConfigError("scores need torchmetrics: pip install 'rtsep[train]'") from error
     # torchmetrics adds the precision's epsilon to energies: in float64 and at unit level that is nothing,
     # in float32 it draws a quiet estimate toward 0 dB. An estimate of zeros would get 0 dB still.
     estimates, targets = _unit_level(estimates), _unit_level(targets)

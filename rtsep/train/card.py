@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,20 +18,9 @@ from rtsep.evaluate.markdown import (
 )
 from rtsep.models.separator import Separator
 from rtsep.train.recipe import Recipe
+from rtsep.train.run import Facts
 
 PLOT = "labels.png"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a run knows about itself."""
-
-    recipe: Recipe
-    steps: int
-    seconds: float
-    """Time spent in steps."""
-    data: Mapping[str, float]
-    """``hours``, ``clips`` and ``labels`` of the pool; empty for a run older than this."""
 
 
 @dataclass(frozen=True)

@@ -14,58 +14,31 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rtsep.errors import ConfigError
 from rtsep.models.separator import Separator
-from rtsep.train.loss import reconstruction_loss, separation_loss
-from rtsep.train.mixing import Batch, Mixer
+from rtsep.train.checkpoint import CHECKPOINT, Parts, read_checkpoint, write_checkpoint
+from rtsep.train.mixing import Mixer
+from rtsep.train.objective import Objective
+from rtsep.train.ranks import Ranks
 from rtsep.train.recipe import Recipe
 
 Validate = Callable[[Separator], dict[str, float]]
 
-CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
+LOG = "log.csv"
 
+LOOK_EVERY_S = 0.5
+"""How often losses are read and shown: reading one makes the processor wait for the GPU."""
 
-def losses(separator: Separator, batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
-    """Every loss with a weight in the recipe, unweighted.
-
-    The last hop-aligned ``lookahead`` of padding lets the whole crop come out of the separator.
-    """
-    hop, lookahead = separator.hop, separator.lookahead
-    spare = lookahead + (-(batch.mixture.shape[-1] + lookahead)) % hop
-    mixture = pad(batch.mixture, (0, spare))
-    length, found = batch.mixture.shape[-1], {}
-    size, prompts = batch.targets.shape[:2]
-    if recipe.loss.separation:
-        film = separator.film_head(batch.embeddings)[:, :, None]
-        separation, _ = separator(mixture, film, separator.initial_state(size, 1, prompts, prompts))
-        estimate = separation.wave[:, :, 0, lookahead : lookahead + length]
-        found["separation"] = separation_loss(estimate, batch.targets, batch.mixture)
-    if recipe.loss.reconstruction or recipe.loss.codes:
-        encoder_state, decoder_state = separator.codec.initial_state(size)
-        latent, _ = separator.codec.encode(mixture, encoder_state)
-    if recipe.loss.reconstruction:
-        wave, _ = separator.codec.decode(latent, decoder_state)
-        found["reconstruction"] = reconstruction_loss(
-            wave[..., lookahead : lookahead + length], batch.mixture
-        )
-    if recipe.loss.codes:
-        quantizer = separator.codec.quantizer
-        keep = torch.randint(1, len(quantizer.stages) + 1, (size,), device=latent.device)
-        keep[: size // 2] = len(quantizer.stages)  # half of the items use every codebook (Kumar et al. 2023)
-        quantized = quantizer(latent, keep)
-        power = latent.square().mean(dim=(1, 2)) + 1e-6
-        error = (quantized.latent - latent).square().mean(dim=(1, 2))
-        # Relative to each item's power, so that loud items do not own the codebooks.
-        found["codes"] = (error / power).mean() + quantized.loss / power.mean()
-    return found
+AGREE_EVERY = 10
+"""Steps between two looks at the clock, which several GPUs take together."""
 
 
 class Trainer:
@@ -77,13 +50,24 @@ class Trainer:
         folder: where checkpoint and log are kept; a checkpoint found there is resumed.
         device: where the model runs.
         start: weights to start from instead of a fresh model.
+        ranks: this process among those that train together.
+        compiled: compile the forward; what cannot be compiled runs as it is.
     """
 
     def __init__(
-        self, recipe: Recipe, mixer: Mixer, folder: Path, device: torch.device, start: Separator | None = None
+        self,
+        recipe: Recipe,
+        mixer: Mixer,
+        folder: Path,
+        device: torch.device,
+        start: Separator | None = None,
+        *,
+        ranks: Ranks | None = None,
+        compiled: bool = False,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.mixer, self.folder, self.device = recipe, mixer, folder, device
+        self.ranks = ranks or Ranks()
         self.separator = Separator(recipe.codec, recipe.masker)
         if start is not None:
             _copy_weights(start, self.separator)
@@ -91,9 +75,9 @@ class Trainer:
         learning = tuple(f"{name}." for name in recipe.train)
         for name, parameter in self.separator.named_parameters():
             parameter.requires_grad_(name.startswith(learning))
-        parameters = [p for p in self.separator.parameters() if p.requires_grad]
+        self._learning = [p for p in self.separator.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            parameters, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+            self._learning, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
@@ -104,6 +88,9 @@ class Trainer:
             self._resume()
         elif start is None:
             self._standardise()
+        objective: nn.Module = self.ranks.join(Objective(self.separator, recipe.loss))
+        self._objective: Any = _compiled(objective) if compiled else objective
+        self._running: dict[str, Tensor] = {}
 
     @property
     def averaged(self) -> Separator:
@@ -112,47 +99,67 @@ class Trainer:
         assert isinstance(module, Separator)
         return module
 
-    def run(self, progress: Progress, validate: Validate | None = None) -> None:
-        """Train until the recipe's last step; interrupting saves a checkpoint first."""
-        recipe = self.recipe
+    def run(self, progress: Progress, validate: Validate | None = None, seconds: float | None = None) -> None:
+        """Train until the recipe's last step, or for so long; interrupting saves a checkpoint first."""
+        recipe, clock, shown = self.recipe, time.monotonic(), 0.0
+        until = math.inf if seconds is None else clock + seconds
         task = progress.add_task(recipe.description, total=recipe.steps, completed=self.step)
-        running: dict[str, float] = {}
         try:
             while self.step < recipe.steps:
-                started = time.monotonic()
-                found = self._advance()
-                self.seconds += time.monotonic() - started
-                for name, value in found.items():
-                    running[name] = running.get(name, value) * 0.95 + value * 0.05
-                text = " ".join(f"{name} {value:.2f}" for name, value in running.items())
-                progress.update(task, completed=self.step, description=text)
-                if self.step % recipe.save_every == 0 or self.step == recipe.steps:
-                    scores: dict[str, float] = {}
-                    if validate and recipe.validate_every and self.step % recipe.validate_every == 0:
-                        scores = validate(self.averaged)
-                    self._log(running | scores)
-                    self.save()
+                self._advance()
+                now = time.monotonic()
+                if now - shown > LOOK_EVERY_S:
+                    self._show(progress, task)
+                    shown = now = time.monotonic()
+                self.seconds += now - clock
+                clock = now
+                last = self.step == recipe.steps
+                if seconds is not None and self.step % AGREE_EVERY == 0:
+                    last |= self.ranks.agree(now > until, self.device)
+                if last or self.step % recipe.save_every == 0:
+                    self._show(progress, task)
+                    self._milestone(validate)
+                    clock = time.monotonic()
+                if last:
+                    break
         except KeyboardInterrupt:
             self.save()
             raise
 
-    def _advance(self) -> dict[str, float]:
-        """One optimiser step; returns the unweighted losses."""
+    def _advance(self) -> None:
+        """One optimiser step; nothing in it makes the processor wait for a GPU."""
         recipe = self.recipe
         batch = self.mixer.draw()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            found = losses(self.separator, batch, recipe)
+            found: dict[str, Tensor] = self._objective(*batch)
         total = torch.stack([getattr(recipe.loss, name) * loss for name, loss in found.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
-        if norm.isfinite():  # one bad batch must not end a night's work
-            self.optimizer.step()
+        spoilt = ~nn.utils.clip_grad_norm_(self._learning, recipe.clip_norm).isfinite()
+        for parameter in self._learning:
+            if parameter.grad is not None:  # one bad batch must not end a night's work
+                parameter.grad.masked_fill_(spoilt, 0)
+        self.optimizer.step()
         self.scheduler.step()
         self.average.update_parameters(self.separator)
         self.step += 1
-        return {name: loss.item() for name, loss in found.items()}
+        for name, loss in found.items():
+            now = loss.detach()
+            self._running[name] = torch.lerp(self._running.get(name, now), now, 0.05)
+
+    def _show(self, progress: Progress, task: TaskID) -> None:
+        text = " ".join(f"{name} {value.item():.2f}" for name, value in self._running.items())
+        progress.update(task, completed=self.step, description=text)
+
+    def _milestone(self, validate: Validate | None) -> None:
+        """Log and save; validate where the recipe says so. Only the first rank does."""
+        if self.ranks.number:
+            return
+        row = {name: value.item() for name, value in self._running.items()}
+        if validate and self.recipe.validate_every and self.step % self.recipe.validate_every == 0:
+            row |= validate(self.averaged)
+        self._log(row)
+        self.save()
 
     def _rate(self, step: int) -> float:
         """Warm-up, plateau, half a cosine down to zero."""
@@ -178,9 +185,9 @@ class Trainer:
         masker.feature_scale.div_(found.std(dim=(0, 2)).clamp(min=0.1)[:, None])
         self.averaged.load_state_dict(self.separator.state_dict())
 
-    def save(self) -> None:
-        """Write the checkpoint; the old one stays until the new one is whole."""
-        parts = {
+    def parts(self) -> Parts:
+        """Everything that resuming needs."""
+        return {
             "recipe": self.recipe.model_dump(mode="json"),
             "step": self.step,
             "seconds": self.seconds,
@@ -192,25 +199,31 @@ class Trainer:
             "mixer": self.mixer.generator.get_state(),
             "torch": torch.get_rng_state(),
         }
-        partial = self.folder / f"{CHECKPOINT}.part"
-        torch.save(parts, partial)
-        partial.replace(self.folder / CHECKPOINT)
+
+    def save(self) -> None:
+        """Write the checkpoint, if this is the first rank."""
+        if self.ranks.number == 0:
+            write_checkpoint(self.folder, self.parts())
 
     def _resume(self) -> None:
-        path = self.folder / CHECKPOINT
-        parts = torch.load(path, map_location=self.device, weights_only=True)
+        parts = read_checkpoint(self.folder, self.device)
         for shape in ("codec", "masker"):
             if parts["recipe"][shape] != self.recipe.model_dump(mode="json")[shape]:
                 raise ConfigError(
-                    f"{path} was made with another {shape} than the recipe's: use another --out"
+                    f"{self.folder / CHECKPOINT} was made with another {shape} than the recipe's: "
+                    "use another --out"
                 )
         self.step, self.seconds = parts["step"], parts["seconds"]
         self.separator.load_state_dict(parts["separator"])
         self.average.load_state_dict(parts["average"])
-        self.optimizer.load_state_dict(parts["optimizer"])
+        if "optimizer" in parts:  # one that has travelled has none
+            self.optimizer.load_state_dict(parts["optimizer"])
         self.scheduler.load_state_dict(parts["scheduler"])
-        self.mixer.generator.set_state(parts["mixer"].cpu())
-        torch.set_rng_state(parts["torch"].cpu())
+        if self.ranks.number == 0:
+            self.mixer.generator.set_state(parts["mixer"].cpu())
+            torch.set_rng_state(parts["torch"].cpu())
+        else:  # as the first rank's, every GPU would hear the same
+            self.mixer.generator.manual_seed(self.recipe.seed + self.step + 1_000_003 * self.ranks.number)
 
     def _log(self, row: dict[str, float]) -> None:
         path = self.folder / LOG
@@ -224,11 +237,12 @@ class Trainer:
             )
 
 
-def load_average(parts: dict[str, Any], separator: Separator) -> None:
-    """Load a checkpoint's averaged weights."""
-    averaged = {name.removeprefix("module."): value for name, value in parts["average"].items()}
-    del averaged["n_averaged"]
-    separator.load_state_dict(averaged)
+def _compiled(module: nn.Module) -> Any:
+    """The module compiled; whatever cannot be compiled runs as it is."""
+    import torch._dynamo
+
+    torch._dynamo.config.suppress_errors = True
+    return torch.compile(module)
 
 
 def _copy_weights(start: Separator, separator: Separator) -> None:

@@ -19,6 +19,9 @@ ABSENT_FLOOR = 1e-2
 
 ABSENT_WEIGHT = 0.3
 
+RESOLUTIONS = (256, 1024, 2048)
+"""Windows of the spectral loss, samples: 11, 43 and 85 ms at 24 kHz."""
+
 AUDIBLE = 1e-5
 """A target more than 50 dB below the mixture counts as absent."""
 
@@ -47,6 +50,29 @@ def separation_loss(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor
 def reconstruction_loss(estimate: Tensor, target: Tensor) -> Tensor:
     """Error of a codec's output (..., T) against its input, in dB, with a floor 40 dB down."""
     return _db(_energy(estimate - target) / (_energy(target) + 1e-6) + 1e-4).mean()
+
+
+def spectral_loss(estimate: Tensor, target: Tensor) -> Tensor:
+    """Multi-resolution STFT loss of (..., T) (Yamamoto et al. 2020, section 2.2), mean over resolutions.
+
+    Each adds its spectral convergence, |S - S^| / |S|, and the mean difference of the logarithms of
+    the amplitudes, which counts quiet bands as much as loud ones.
+    """
+    estimate, target = estimate.flatten(0, -2).float(), target.flatten(0, -2).float()
+    total = estimate.new_zeros(())
+    for size in RESOLUTIONS:
+        window = torch.hann_window(size, device=estimate.device)
+        heard, wanted = (
+            torch.view_as_real(torch.stft(wave, size, size // 4, window=window, return_complex=True))
+            .square()
+            .sum(dim=-1)
+            .add(1e-7)
+            .sqrt()
+            for wave in (estimate, target)
+        )
+        convergence = (heard - wanted).norm(dim=(1, 2)) / wanted.norm(dim=(1, 2))
+        total = total + convergence.mean() + (heard.log() - wanted.log()).abs().mean()
+    return total / len(RESOLUTIONS)
 
 
 def _energy(x: Tensor) -> Tensor:

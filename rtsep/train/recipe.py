@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -20,7 +21,7 @@ from pydantic import (
 from rtsep.errors import ConfigError
 from rtsep.models.codec import CodecConfig
 from rtsep.models.masker import MaskerConfig
-from rtsep.train.mixing import MixingConfig
+from rtsep.train.mixture import MixingConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -32,9 +33,19 @@ class LossConfig(BaseModel):
 
     separation: NonNegativeFloat = 1.0
     reconstruction: NonNegativeFloat = 0.0
-    """The codec's own output for the mixture, unmasked."""
+    """The codec's own output for the mixture, unmasked: error in dB."""
+    spectrum: NonNegativeFloat = 0.0
+    """The same by a multi-resolution STFT."""
     codes: NonNegativeFloat = 0.0
     """The quantiser: what codes keep of the latent, codebook and commitment losses."""
+    through_codes: float = Field(default=0.0, ge=0, le=1)
+    """Share of the items whose reconstruction goes through codes (quantiser dropout, Kumar et al. 2023)."""
+
+    @model_validator(mode="after")
+    def _codes_learn(self) -> LossConfig:
+        if self.through_codes and not self.codes:
+            raise ValueError("through_codes needs codes to have a weight, or the codebooks learn nothing")
+        return self
 
 
 class Recipe(BaseModel):
@@ -69,9 +80,10 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _learns(self) -> Recipe:
         loss = self.loss
+        whole = loss.reconstruction or loss.spectrum or loss.separation
         reached = {
-            "codec.encoder": loss.reconstruction or loss.separation or loss.codes,
-            "codec.decoder": loss.reconstruction or loss.separation,
+            "codec.encoder": whole or loss.codes,
+            "codec.decoder": whole,
             "codec.quantizer": loss.codes,
             "masker": loss.separation,
             "film_head": loss.separation,

@@ -1,4 +1,4 @@
-"""``rtsep train`` and ``rtsep export``: from a table of clips to a run, from a run to a bundle."""
+"""``rtsep train``: from a data set to a run."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from platformdirs import user_cache_path
 
 from rtsep.compute import compute_device
 from rtsep.config import Compute
-from rtsep.errors import ConfigError
-from rtsep.models.bundle import BundleConfig, load_bundle, save_bundle
+from rtsep.models.bundle import load_bundle
 from rtsep.models.separator import Separator
 from rtsep.models.text import embed
-from rtsep.train.card import PLOT, Additions, Facts, model_card
-from rtsep.train.loop import CHECKPOINT, Trainer, Validate, load_average, progress_bar
+from rtsep.train.checkpoint import CHECKPOINT, write_parts
+from rtsep.train.loop import Trainer, Validate, progress_bar
 from rtsep.train.mixing import Mixer
-from rtsep.train.phrases import Phrases
-from rtsep.train.pool import open_pool
+from rtsep.train.packed import PackedPhrases, is_packed, open_packed
+from rtsep.train.phrases import Embed, Phrases
+from rtsep.train.pool import Pool, open_pool
+from rtsep.train.ranks import join_ranks, leave_ranks
 from rtsep.train.recipe import Recipe, read_recipe
+from rtsep.train.run import load_run
 from rtsep.train.vocabulary import SHIPPED, read_vocabulary
 
 
@@ -30,86 +32,52 @@ def train_session(
     *,
     start: str | None = None,
     steps: int | None = None,
+    minutes: float | None = None,
     compute: Compute = "auto",
     threads: int | None = None,
+    compiled: bool = False,
     validate: Path | None = None,
+    parts: Path | None = None,
 ) -> None:
     """Train as a recipe says; a run found in ``out`` is resumed.
 
     Args:
         recipe_name: a shipped recipe or a path.
-        data: table of clips or folder, see ``open_pool``.
+        data: table of clips or folder, see ``read_rows``, or a packed pool.
         out: folder of the run.
         start: bundle, or folder of another run, whose weights to start from.
         steps: instead of the recipe's.
+        minutes: stop after so long, with a checkpoint.
         compute: where to train.
         threads: processor threads, PyTorch's choice by default.
+        compiled: compile the forward.
         validate: mixtures for ``rtsep eval``, looked at as often as the recipe says.
+        parts: folder for a small checkpoint in parts, at the end.
     """
     recipe = read_recipe(recipe_name)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
     if threads is not None:
         torch.set_num_threads(threads)
-    device = compute_device(compute)
-    pool = open_pool(data, user_cache_path("rtsep") / "pools", recipe.codec.sample_rate)
-    vocabulary = read_vocabulary(recipe.vocabulary or SHIPPED)
-    phrases = Phrases(pool.clips, partial(embed, recipe.text_encoder), vocabulary)
-    mixer = Mixer(pool, phrases, recipe.mixing, device, recipe.seed)
-    trainer = Trainer(recipe, mixer, out, device, None if start is None else _weights(start))
+    ranks, device = join_ranks(compute_device(compute))
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32, where bfloat16 is not used
+    pool, embed_phrases = _data(data, recipe)
+    phrases = Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
+    mixer = Mixer(pool, phrases, recipe.mixing, device, recipe.seed + ranks.number)
+    weights = None if start is None else _weights(start)
+    trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compiled=compiled)
     with progress_bar() as progress:
+        progress.disable = ranks.number > 0
         progress.console.print(
-            f"{pool.hours:.2f} h, {len(pool.clips)} clips, {len(phrases.labels)} labels, {device}"
+            f"{pool.hours:.2f} h, {len(pool.clips)} clips, {len(phrases.labels)} labels, "
+            f"{device}, {ranks.count} at once"
         )
-        trainer.run(progress, None if validate is None else _validation(validate, recipe))
-
-
-def export_run(
-    run: Path, out: Path, description: str, *, card: Path | None = None, additions: Additions | None = None
-) -> None:
-    """Make a bundle of a run's averaged weights.
-
-    Args:
-        run: the run's folder.
-        out: the bundle's folder.
-        description: one line.
-        card: a model card to take as it is, instead of one made from ``additions``.
-        additions: what to write a model card from.
-
-    Raises:
-        ConfigError: there is no run, or a file for the card cannot be read.
-    """
-    separator, facts = load_run(run)
-    recipe, additions = facts.recipe, additions or Additions()
-    try:
-        text = (
-            model_card(description, separator, facts, additions) if card is None else card.read_text("utf-8")
-        )
-        plot = None if additions.plot is None else additions.plot.read_bytes()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read what belongs to the model card: {error}") from error
-    config = BundleConfig(
-        description=description, text_encoder=recipe.text_encoder, codec=recipe.codec, masker=recipe.masker
-    )
-    save_bundle(out, config, separator, text)
-    if plot is not None:
-        (out / PLOT).write_bytes(plot)
-
-
-def load_run(run: Path) -> tuple[Separator, Facts]:
-    """The averaged weights of a run and how they came about.
-
-    Raises:
-        ConfigError: there is no run.
-    """
-    try:
-        parts = torch.load(run / CHECKPOINT, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ConfigError(f"no training run in {run}: {CHECKPOINT} is missing") from error
-    recipe = Recipe.model_validate(parts["recipe"])
-    separator = Separator(recipe.codec, recipe.masker)
-    load_average(parts, separator)
-    return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
+        validation = None if validate is None else _validation(validate, embed_phrases)
+        trainer.run(progress, validation, None if minutes is None else 60 * minutes)
+    if parts is not None and ranks.number == 0:
+        write_parts(parts, trainer.parts())
+    leave_ranks()
 
 
 def _weights(start: str) -> Separator:
@@ -119,13 +87,20 @@ def _weights(start: str) -> Separator:
     return load_bundle(start).separator
 
 
-def _validation(mixtures: Path, recipe: Recipe) -> Validate:
+def _data(data: Path, recipe: Recipe) -> tuple[Pool, Embed]:
+    """The pool, and what embeds phrases: the text encoder, or what was packed instead of it."""
+    rate, encoder = recipe.codec.sample_rate, recipe.text_encoder
+    if is_packed(data):
+        return open_packed(data, rate), PackedPhrases(data, encoder)
+    return open_pool(data, user_cache_path("rtsep") / "pools", rate), partial(embed, encoder)
+
+
+def _validation(mixtures: Path, embed_phrases: Embed) -> Validate:
     """What the trainer calls: the figures of ``rtsep eval`` that fit in a log."""
     from rtsep.evaluate.report import evaluate_file
 
     def validate(separator: Separator) -> dict[str, float]:
         separator.eval()
-        report = evaluate_file(separator, partial(embed, recipe.text_encoder), mixtures)
-        return report.headline()
+        return evaluate_file(separator, embed_phrases, mixtures).headline()
 
     return validate

@@ -13,9 +13,10 @@ from rtsep.errors import ConfigError
 from rtsep.evaluate.report import Report
 from rtsep.evaluate.scores import References, TargetScore
 from rtsep.models.bundle import load_bundle
-from rtsep.train.card import Additions, Facts, model_card
+from rtsep.train.card import Additions, model_card
+from rtsep.train.export import export_run
 from rtsep.train.pool import Pool
-from rtsep.train.session import export_run
+from rtsep.train.run import Facts
 
 FACTS = Facts(RECIPE, steps=1000, seconds=7200, data={"hours": 5.84, "clips": 4852, "labels": 314})
 

@@ -10,22 +10,26 @@ import numpy as np
 import pytest
 import torch
 from builders import CODEC, MASKER, tiny_separator
+from torch import nn
 from train_builders import CPU, MIXING, RATE, RECIPE, mixer, silent, trained
 
 from rtsep.errors import ConfigError
 from rtsep.models.bundle import load_bundle
 from rtsep.models.separator import Separator
-from rtsep.train.loop import CHECKPOINT, LOG, Trainer, losses
-from rtsep.train.mixing import Batch
+from rtsep.train.checkpoint import CHECKPOINT
+from rtsep.train.export import export_run
+from rtsep.train.loop import AGREE_EVERY, LOG, Trainer
+from rtsep.train.mixture import Batch
+from rtsep.train.objective import Objective
 from rtsep.train.pool import Pool
 from rtsep.train.recipe import LossConfig, Recipe
-from rtsep.train.session import export_run, load_run
+from rtsep.train.run import load_run
 
 
 def loss_of(separator: Separator, batch: Batch, recipe: Recipe) -> float:
     torch.manual_seed(0)
     with torch.no_grad():
-        return sum(float(loss) for loss in losses(separator, batch, recipe).values())
+        return sum(float(loss) for loss in Objective(separator, recipe.loss)(*batch).values())
 
 
 @pytest.mark.parametrize(
@@ -33,8 +37,13 @@ def loss_of(separator: Separator, batch: Batch, recipe: Recipe) -> float:
     [
         (("masker", "film_head"), LossConfig(), 0.5),
         (("codec.quantizer",), LossConfig(separation=0, codes=1), 0.2),
+        (
+            ("codec.encoder", "codec.decoder", "codec.quantizer"),
+            LossConfig(separation=0, reconstruction=0.1, spectrum=1, codes=1, through_codes=1.0),
+            0.5,
+        ),
     ],
-    ids=["masker", "quantizer"],
+    ids=["masker", "quantizer", "codec"],
 )
 def test_thirty_steps_lower_the_loss_and_leave_the_rest_alone(
     tmp_path: Path, pool: Pool, train: Any, loss: LossConfig, least: float
@@ -113,6 +122,63 @@ def test_a_run_of_another_shape_is_not_resumed(tmp_path: Path, pool: Pool) -> No
         ConfigError, match="was made with another masker than the recipe's: use another --out"
     ):
         Trainer(other, mixer(pool), tmp_path, CPU)
+
+
+def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_weights(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(RECIPE.model_copy(update={"steps": 3}), mixer(pool), tmp_path, CPU)
+    draw = trainer.mixer.draw
+
+    def spoilt() -> Batch:
+        batch = draw()
+        return batch._replace(targets=batch.targets * float("nan")) if trainer.step == 1 else batch
+
+    monkeypatch.setattr(trainer.mixer, "draw", spoilt)
+    trainer.run(silent())
+    assert trainer.step == 3
+    for separator in (trainer.separator, trainer.averaged):
+        assert all(tensor.isfinite().all() for tensor in separator.state_dict().values())
+
+
+def test_a_run_stops_in_time_with_a_checkpoint_and_goes_on_later(tmp_path: Path, pool: Pool) -> None:
+    recipe = RECIPE.model_copy(update={"steps": AGREE_EVERY + 5, "save_every": 1000})
+    first = Trainer(recipe, mixer(pool), tmp_path, CPU)
+    first.run(silent(), seconds=0)
+    assert first.step == AGREE_EVERY
+    again = Trainer(recipe, mixer(pool), tmp_path, CPU)
+    assert again.step == AGREE_EVERY
+    again.run(silent(), seconds=1000)
+    assert again.step == recipe.steps
+    assert again.seconds > first.seconds > 0
+
+
+def test_bfloat16_trains_and_keeps_its_weights_in_float32(tmp_path: Path, pool: Pool) -> None:
+    recipe = RECIPE.model_copy(update={"precision": "bfloat16", "loss": LossConfig(reconstruction=0.1)})
+    unseen = mixer(pool, MIXING.model_copy(update={"batch": 20}), seed=77).draw()
+    trainer = Trainer(recipe, mixer(pool), tmp_path, CPU)
+    first = loss_of(trainer.separator, unseen, recipe)
+    trainer.run(silent())
+    assert loss_of(trainer.separator, unseen, recipe) < first - 0.3
+    assert {tensor.dtype for tensor in trainer.separator.parameters()} == {torch.float32}
+
+
+def test_a_compiled_forward_learns_the_same(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[nn.Module] = []
+
+    def compile_(module: nn.Module) -> nn.Module:  # the real one needs a C++ compiler and a minute
+        compiled.append(module)
+        return module
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    recipe = RECIPE.model_copy(update={"steps": 2})
+    fast = Trainer(recipe, mixer(pool), tmp_path / "fast", CPU, compiled=True)
+    fast.run(silent())
+    plain = trained(tmp_path / "plain", pool, recipe)
+    assert len(compiled) == 1
+    assert torch.equal(fast.separator.masker.leave.weight, plain.separator.masker.leave.weight)
 
 
 def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: Pool) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from builders import transparent_separator
 from torch import Tensor
-from train_builders import MIXING, RECIPE, mixer
+from train_builders import MIXING, mixer
 
-from rtsep.train.loop import losses
-from rtsep.train.loss import ABSENT_WEIGHT, reconstruction_loss, separation_loss
+from rtsep.train.loss import ABSENT_WEIGHT, reconstruction_loss, separation_loss, spectral_loss
+from rtsep.train.objective import Objective
 from rtsep.train.pool import Pool
 from rtsep.train.recipe import LossConfig
 
@@ -33,11 +35,12 @@ def test_the_loss_minds_shape_and_level_and_asks_for_silence_where_nothing_is() 
 
 @pytest.mark.parametrize("level", [0.0, 1e-8, 1.0, 100.0])
 def test_the_losses_and_their_gradients_are_finite_even_in_silence(level: float) -> None:
-    target = level * torch.randn(3, 1, 500, generator=torch.Generator().manual_seed(0))
-    for estimate in (torch.zeros(3, 1, 500), target.clone(), -target):
+    target = level * torch.randn(3, 1, 3000, generator=torch.Generator().manual_seed(0))
+    for estimate in (torch.zeros(3, 1, 3000), target.clone(), -target):
         estimate.requires_grad_(True)
         for wanted in (target, torch.zeros_like(target)):
             total = separation_loss(estimate, wanted, target) + reconstruction_loss(estimate, wanted)
+            total = total + spectral_loss(estimate, wanted)
             (gradient,) = torch.autograd.grad(total, estimate)
             assert total.isfinite()
             assert gradient.isfinite().all()
@@ -52,8 +55,48 @@ def test_reconstruction_is_counted_down_to_forty_decibels() -> None:
 
 def test_the_whole_crop_is_scored_with_the_delay_taken_out(pool: Pool) -> None:
     batch = mixer(pool, MIXING.model_copy(update={"seconds": 0.1203, "sources": (1.0,), "prompts": 1})).draw()
-    found = losses(
-        transparent_separator(), batch, RECIPE.model_copy(update={"loss": LossConfig(reconstruction=1)})
-    )
+    found = Objective(transparent_separator(), LossConfig(reconstruction=1))(*batch)
     assert found["reconstruction"].item() == pytest.approx(-40, abs=0.01)
     assert found["separation"].item() == pytest.approx(-30, abs=0.01)
+
+
+def test_the_spectral_loss_minds_level_and_quiet_bands_but_not_phase() -> None:
+    generator = torch.Generator().manual_seed(0)
+    wave = torch.randn(2, 1, 8000, generator=generator)
+    assert spectral_loss(wave, wave).item() == 0
+    assert spectral_loss(-wave, wave).item() == 0
+    # Half the amplitude: convergence 0.5, and everywhere a logarithm of 2.
+    assert spectral_loss(0.5 * wave, wave).item() == pytest.approx(0.5 + math.log(2), abs=0.01)
+    tone = torch.sin(torch.arange(8000) * 0.3).expand(1, 1, -1)
+    hissing = tone + 0.01 * torch.randn(1, 1, 8000, generator=generator)
+    assert reconstruction_loss(tone, hissing).item() < -30
+    assert spectral_loss(tone, hissing).item() > 1
+
+
+def test_half_of_the_items_may_go_through_codes(pool: Pool) -> None:
+    batch = mixer(pool, MIXING.model_copy(update={"batch": 40})).draw()
+    separator = transparent_separator()
+
+    def reconstruction(**weights: float) -> float:
+        torch.manual_seed(0)
+        config = LossConfig(separation=0, reconstruction=1, codes=1, **weights)
+        return Objective(separator, config)(*batch)["reconstruction"].item()
+
+    continuous, half, coded = (reconstruction(through_codes=share) for share in (0.0, 0.5, 1.0))
+    assert continuous == pytest.approx(-40, abs=0.01)
+    assert coded > -3  # the codebooks have not learned anything
+    assert half == pytest.approx((continuous + coded) / 2, abs=6)
+
+
+def test_only_losses_with_a_weight_are_computed(pool: Pool) -> None:
+    batch = mixer(pool).draw()
+    for names in (
+        ("separation",),
+        ("spectrum",),
+        ("codes",),
+        ("codes", "reconstruction", "separation", "spectrum"),
+    ):
+        weights = {"separation": 0.0} | dict.fromkeys(names, 0.5)
+        found = Objective(transparent_separator(), LossConfig(**weights))(*batch)
+        assert sorted(found) == sorted(names)
+        assert all(loss.ndim == 0 and loss.dtype == torch.float32 for loss in found.values())

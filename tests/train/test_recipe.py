@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from rtsep.errors import ConfigError, RtsepError
+from rtsep.evaluate.bench import gmacs_per_second
+from rtsep.models.separator import Separator
 from rtsep.train.recipe import RECIPES, Recipe, read_recipe
 
 
@@ -35,6 +37,7 @@ GOOD = 'description = "x"\ntrain = ["masker"]\nsteps = 5\n'
         (GOOD.replace("masker", "decoder"), "train.0: Input should be 'codec.encoder'"),
         (GOOD.replace('["masker"]', "[]"), "train"),
         (GOOD + "[loss]\nseparation = 0\n", "loss"),
+        (GOOD + "[loss]\nthrough_codes = 0.5\n", "loss: .*through_codes needs codes"),
         (GOOD + "[codec]\nstem_overlap = 500\n", "codec"),
     ],
 )
@@ -50,3 +53,10 @@ def test_a_bad_recipe_is_named_with_its_key_in_one_line(tmp_path: Path, text: st
 def test_an_unknown_recipe_lists_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r"no recipe 'nosuch': have .*masker"):
         read_recipe("nosuch")
+
+
+def test_the_large_recipe_keeps_to_the_limits_of_a_live_model() -> None:
+    recipe = read_recipe("masker-large")
+    separator = Separator(recipe.codec, recipe.masker)
+    assert gmacs_per_second(separator)["total"] < 1.0
+    assert 2 * sum(tensor.numel() for tensor in separator.state_dict().values()) < 16e6

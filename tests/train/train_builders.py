@@ -15,7 +15,8 @@ from rich.progress import Progress
 
 from rtsep.models.separator import Separator
 from rtsep.train.loop import Trainer
-from rtsep.train.mixing import Mixer, MixingConfig
+from rtsep.train.mixing import Mixer
+from rtsep.train.mixture import MixingConfig
 from rtsep.train.phrases import Phrases
 from rtsep.train.pool import Pool
 from rtsep.train.recipe import Recipe

@@ -1,0 +1,75 @@
+"""Checkpoints on disk: written whole or not at all, and small ones that travel in parts."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rtsep.errors import ConfigError
+from rtsep.models.separator import Separator
+
+CHECKPOINT = "checkpoint.pt"
+
+PART_BYTES = 15_000_000
+
+Parts = dict[str, Any]
+"""What a checkpoint holds, by name; see ``Trainer.save``."""
+
+
+def write_checkpoint(folder: Path, parts: Parts) -> None:
+    """Write a run's checkpoint; the old one stays until the new one is whole."""
+    partial = folder / f"{CHECKPOINT}.part"
+    torch.save(parts, partial)
+    partial.replace(folder / CHECKPOINT)
+
+
+def read_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Parts:
+    """A run's checkpoint, its tensors on ``device``.
+
+    Raises:
+        ConfigError: there is none, or it is damaged.
+    """
+    path = folder / CHECKPOINT
+    try:
+        parts: Parts = torch.load(path, map_location=device, weights_only=True)
+    except OSError as error:
+        raise ConfigError(f"no training run in {folder}: {CHECKPOINT} is missing") from error
+    except Exception as error:  # torch.load raises pickle's, zipfile's and its own, by the damage
+        raise ConfigError(f"{path} is damaged ({type(error).__name__}): join or copy it again") from error
+    return parts
+
+
+def write_parts(folder: Path, parts: Parts, part_bytes: int = PART_BYTES) -> list[Path]:
+    """Write a checkpoint for a journey: weights in half precision, no optimiser, in files of ``part_bytes``.
+
+    ``cat FOLDER/checkpoint.pt.* > RUN/checkpoint.pt`` makes a run of it. Its optimiser starts anew, which
+    costs some tens of steps; its moments would have been two thirds of the bytes.
+    """
+    small = {name: value for name, value in parts.items() if name != "optimizer"}
+    for name in ("separator", "average"):
+        small[name] = {key: _half(value) for key, value in parts[name].items()}
+    buffer = io.BytesIO()
+    torch.save(small, buffer)
+    whole, paths = buffer.getvalue(), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{CHECKPOINT}.*"):
+        old.unlink()
+    for number, start in enumerate(range(0, len(whole), part_bytes)):
+        paths.append(folder / f"{CHECKPOINT}.{number:02}")
+        paths[-1].write_bytes(whole[start : start + part_bytes])
+    return paths
+
+
+def load_average(parts: Parts, separator: Separator) -> None:
+    """Load a checkpoint's averaged weights."""
+    averaged = {name.removeprefix("module."): value for name, value in parts["average"].items()}
+    del averaged["n_averaged"]
+    separator.load_state_dict(averaged)
+
+
+def _half(value: Tensor) -> Tensor:
+    return value.half().cpu() if value.is_floating_point() else value.cpu()

@@ -1,0 +1,52 @@
+"""What mixtures are like, and what a batch of them holds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from torch import Tensor
+
+
+class MixingConfig(BaseModel):
+    """What the mixtures are like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: PositiveFloat = 4.0
+    batch: PositiveInt = 8
+    """Mixtures a step."""
+    prompts: PositiveInt = 2
+    """Prompts, and so targets, a mixture."""
+    sources: tuple[float, ...] = (0.1, 0.55, 0.25, 0.1)
+    """Probability of 1, 2, ... sources."""
+    absent: float = 0.2
+    """Probability that a prompt after the first names nothing in the mixture."""
+    categories: dict[str, float] = {"event": 0.45, "speech": 0.3, "music": 0.25}
+    level_db: float = 5.0
+    """Standard deviation of each source's level, cut off at three times this."""
+    loudness_dbfs: tuple[float, float] = (-40.0, -12.0)
+    """Range of the mixture's root mean square."""
+    speed: float = 0.15
+    """Speed and pitch vary by up to this fraction."""
+    equaliser_db: float = 4.0
+    """Standard deviation of the gain at each of eight octaves."""
+    band_limit: float = 0.3
+    """Probability of a low-pass at 3 to 10 kHz."""
+    reverberation: float = 0.15
+    """Probability of a synthetic room."""
+    text_noise: float = 0.6
+    """Length of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
+    likeness: float = 0.55
+    """Labels whose embeddings have a higher cosine never meet in a mixture."""
+
+
+class Batch(NamedTuple):
+    """One training step's data. B mixtures, P prompts each, T samples."""
+
+    mixture: Tensor
+    """(B, 1, T)."""
+    targets: Tensor
+    """(B, P, T), zero where the prompt names nothing in the mixture."""
+    embeddings: Tensor
+    """(B, P, text)."""

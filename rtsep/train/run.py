@@ -1,0 +1,36 @@
+"""A finished or interrupted run: its weights, and what it knows about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtsep.models.separator import Separator
+from rtsep.train.checkpoint import load_average, read_checkpoint
+from rtsep.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run knows about itself."""
+
+    recipe: Recipe
+    steps: int
+    seconds: float
+    """Time spent in steps."""
+    data: Mapping[str, float]
+    """``hours``, ``clips`` and ``labels`` of the pool; empty for a run older than this."""
+
+
+def load_run(run: Path) -> tuple[Separator, Facts]:
+    """The averaged weights of a run and how they came about.
+
+    Raises:
+        ConfigError: there is no run.
+    """
+    parts = read_checkpoint(run)
+    recipe = Recipe.model_validate(parts["recipe"])
+    separator = Separator(recipe.codec, recipe.masker)
+    load_average(parts, separator)
+    return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
