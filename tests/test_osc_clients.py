@@ -7,8 +7,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from osc_builders import PATIENCE_S, Client, Setup, running
 
 from rtsep.control import PARAMETERS, Parameter, Value
 from rtsep.osc.address import PARAMETER_AT, address_of
-from rtsep.osc.packet import write, write_bundle
+from rtsep.osc.packet import Message, read, write, write_bundle
 
 ROOT = Path(__file__).parents[1]
 PATCH = ROOT / "docs" / "daw" / "rtsep.pd"
@@ -70,22 +71,36 @@ def test_oscsend_reaches_every_parameter_and_oscdump_sees_every_echo(setup: Setu
             arguments = ["T" if value else "F"] if parameter.kind is bool else given[parameter.kind]
             subprocess.run([oscsend, "127.0.0.1", port, address_of(name), *arguments], check=True)
         wait_until(lambda: all(setup.desk.console[name] == another(PARAMETERS[name]) for name in PARAMETERS))
-        time.sleep(0.2)
+        assert dump.stdout is not None
+        said = (line.split(" ", 1)[1] for line in dump.stdout)  # without the time
+        read_until(dump, said, {dumped(address, parameter) for address, parameter in PARAMETER_AT.items()})
     finally:
         dump.terminate()
-    seen = dump.communicate()[0].splitlines()
-    for address, parameter in PARAMETER_AT.items():
-        value = another(parameter)
-        shown = (
-            f'"{value}"'
-            if parameter.kind is str
-            else f"{value:f}"
-            if parameter.kind is float
-            else f"{value:d}"
-        )
-        assert any(line.split(" ", 1)[1].startswith(address) and line.endswith(shown) for line in seen), (
-            address
-        )
+        dump.communicate()
+
+
+def dumped(address: str, parameter: Parameter) -> str:
+    """A parameter's other value as oscdump prints it."""
+    value = another(parameter)
+    if isinstance(value, str):
+        return f'{address} s "{value}"'
+    return f"{address} i {value:d}" if parameter.kind is bool else f"{address} f {value:f}"
+
+
+def read_until(program: subprocess.Popen[str], lines: Iterable[str], wanted: set[str]) -> list[str]:
+    """Read what a program says until every wanted line has come; it is killed if that takes too long."""
+    said = []
+    watchdog = threading.Timer(3 * PATIENCE_S, program.kill)
+    watchdog.start()
+    try:
+        for line in lines:
+            said.append(line.strip())
+            wanted.discard(line.strip())
+            if not wanted:
+                return said
+    finally:
+        watchdog.cancel()
+    raise AssertionError(f"never said {wanted}")
 
 
 def _listens(port: int) -> bool:
@@ -131,13 +146,12 @@ def test_every_control_of_the_pure_data_patch_works_and_shows_what_others_turn(
             other.send("/rtsep/prompt/3/text", "dog barking")
             other.send("/rtsep/gain", -6.0)
             other.receive_at("/rtsep/gain")
-        time.sleep(0.2)
+        assert run.stderr is not None
+        said = read_until(run, run.stderr, {"got: rtsep gain -6", r"got: rtsep prompt 3 text dog\ barking"})
     finally:
         run.terminate()
-    said = run.communicate()[1]
-    assert "got: rtsep gain -6" in said
-    assert r"got: rtsep prompt 3 text dog\ barking" in said
-    assert "error" not in said.lower()
+        run.communicate()
+    assert not [line for line in said if "error" in line]
 
 
 def test_a_region_or_marker_of_reaper_becomes_the_prompt(setup: Setup) -> None:
@@ -188,6 +202,31 @@ def test_the_selected_track_of_bitwig_becomes_the_prompt(setup: Setup) -> None:
         bitwig.send("/track/selected/name", "violin")
         bitwig.send("/update", 0)
         assert bitwig.receive_at("/rtsep/prompt/1/text") == ("violin",)
+
+
+def test_the_scene_selected_in_ableton_live_becomes_the_prompt(setup: Setup) -> None:
+    """AbletonOSC is played by sockets: it answers to a fixed port of whoever asked."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as live,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe,
+    ):
+        live.bind(("127.0.0.1", 0))
+        live.settimeout(3 * PATIENCE_S)
+        probe.bind(("127.0.0.1", 0))
+        answers = probe.getsockname()
+        probe.close()
+        ports = {"--live": live.getsockname()[1], "--answers": answers[1], "--rtsep": setup.server.address[1]}
+        arguments = [str(part) for flag, port in ports.items() for part in (flag, port)]
+        script = subprocess.Popen([sys.executable, str(PATCH.with_name("ableton_names.py")), *arguments])
+        try:
+            assert read(live.recv(1024))[0].message.address == "/live/view/start_listen/selected_scene"
+            live.sendto(write("/live/view/get/selected_scene", 4), answers)
+            assert read(live.recv(1024))[0].message == Message("/live/scene/get/name", (4,))
+            live.sendto(write("/live/scene/get/name", 4, "dog barking"), answers)
+            wait_until(lambda: setup.desk.console.strips[0].text == "dog barking")
+        finally:
+            script.terminate()
+            script.wait()
 
 
 def test_touchosc_has_floats_for_everything_and_listens_on_a_port_of_its_own(setup: Setup) -> None:

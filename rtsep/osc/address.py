@@ -42,6 +42,14 @@ PARAMETER_AT: dict[str, Parameter] = {address_of(name): each for name, each in P
 """Address to parameter."""
 
 
+FADER_AT: dict[str, Parameter] = {
+    f"{address}/fader": parameter
+    for address, parameter in PARAMETER_AT.items()
+    if parameter.kind is float and (parameter.low, parameter.high) != (0.0, 1.0)
+}
+"""Address to parameter, for those who can only send 0 to 1: the ends of the parameter's range."""
+
+
 def values_of(value: Value) -> tuple[Sendable, ...]:
     """A parameter's value as it is sent: a switch as 0 or 1."""
     return (int(value) if isinstance(value, bool) else value,)
@@ -81,11 +89,16 @@ def number_of(address: str, arguments: tuple[object, ...]) -> float | bool:
 
 
 def setting(address: str, arguments: tuple[object, ...]) -> SetParameter:
-    """The command that sets the parameter at an address.
+    """The command that sets the parameter, or moves the fader, at an address.
 
     Raises:
         CommandError: the value does not fit it.
     """
+    if address in FADER_AT:
+        parameter, position = FADER_AT[address], number_of(address, arguments)
+        if not 0 <= position <= 1:
+            raise CommandError(f"{address} is {position:g}, but must be from 0 to 1")
+        return SetParameter(parameter.name, parameter.low + position * (parameter.high - parameter.low))
     parameter = PARAMETER_AT[address]
     given = words_of(address, arguments) if parameter.kind is str else number_of(address, arguments)
     return SetParameter(parameter.name, parameter.check(given))

@@ -12,6 +12,7 @@ from rtsep.osc import daws
 from rtsep.osc.address import (
     ACTIONS,
     ERROR,
+    FADER_AT,
     METERS,
     PARAMETER_AT,
     READINGS,
@@ -150,6 +151,11 @@ class Responder:
         address = SHORT.get(address, address)
         if address in PARAMETER_AT:
             return values_of(self._desk.console[PARAMETER_AT[address].name])
+        if address in FADER_AT:
+            parameter = FADER_AT[address]
+            value = self._desk.console[parameter.name]
+            assert isinstance(value, float)
+            return ((value - parameter.low) / (parameter.high - parameter.low),)
         return self._readings()[address]
 
     def addresses(self) -> list[str]:
@@ -187,7 +193,7 @@ class Responder:
         address = SHORT.get(address, address)
         if address in PARAMETER_AT:
             return [address]
-        everything = self.addresses()
+        everything = [*self.addresses(), *FADER_AT]
         found = matches(address, everything) if is_pattern(address) else [address] * (address in everything)
         if not found:
             raise CommandError(f"nothing is at {address[:200]}: see docs/osc.md")
@@ -195,15 +201,15 @@ class Responder:
 
     def _set(self, addresses: list[str], arguments: tuple[object, ...], sender: Sender) -> None:
         """Set every parameter among some addresses, or, if one of them does not take the value, none."""
-        parameters = [address for address in addresses if address in PARAMETER_AT]
+        parameters = [address for address in addresses if address in PARAMETER_AT or address in FADER_AT]
         if not parameters:
             raise CommandError(f"{addresses[0]} can only be read: send it without a value")
-        for address, command in [(address, setting(address, arguments)) for address in parameters]:
-            self.orders.add(command, sender, address)
+        for command in [setting(address, arguments) for address in parameters]:
+            self.orders.add(command, sender, address_of(command.name))
 
     def _query(self, address: str, sender: Sender) -> None:
         """Answer with a value: after the commands before it, if they may change it."""
-        parameter = PARAMETER_AT.get(SHORT.get(address, address))
+        parameter = PARAMETER_AT.get(SHORT.get(address, address)) or FADER_AT.get(address)
         order = self.orders.pending(parameter.name if parameter else None)
         if order is not None and (parameter or address in WATCH):
             order.ask(sender, address)

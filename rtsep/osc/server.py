@@ -11,16 +11,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
 from rtsep.control import Status, Value
-from rtsep.errors import CommandError, ConfigError, EngineError
+from rtsep.errors import CommandError
 from rtsep.osc.guard import Guard
 from rtsep.osc.orders import Order
 from rtsep.osc.outbox import Outbox
 from rtsep.osc.packet import LARGEST, MalformedError, read, write
 from rtsep.osc.responder import Desk, Responder
 from rtsep.osc.schedule import Schedule
+from rtsep.osc.sockets import bound, is_own
 from rtsep.osc.subscribers import Sender, Subscribers
 from rtsep.osc.subscribing import UNSUBSCRIBE
 
@@ -28,9 +30,6 @@ LOG = logging.getLogger(__name__)
 
 PORT = 7770
 """Where rtsep listens if nothing else is said; free of what DAWs and panels use (8000, 9000, 11000, 3819)."""
-
-RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Bytes that the system is asked to keep meanwhile; the usual 208 KiB lose a quarter of a burst of 2,000."""
 
 READ_S, SEND_S = 0.002, 0.002
 """How long a turn reads, and sends; what is left over waits for the next one."""
@@ -81,14 +80,16 @@ class OscServer:
         port: int = PORT,
         allow: Iterable[str] = (),
     ) -> None:
-        self._socket, self._guard = _bound(host, port, allow)
+        self._socket, self._guard = bound(host, port, allow)
         self.address: Sender = self._socket.getsockname()[:2]
         """Host and port that it listens on."""
         self.counts = Counts()
         self._desk = desk
         self._subscribers, self._schedule = Subscribers(), Schedule()
         self._out = Outbox(time.monotonic)
-        self.responder = Responder(desk, status, self._out, self._subscribers, self._landed, self._is_own)
+        self.responder = Responder(
+            desk, status, self._out, self._subscribers, self._landed, partial(is_own, self._socket)
+        )
         # Written by the desk's thread, emptied by ours; at most as long as there are orders under way.
         self._done: deque[tuple[Order, BaseException | None]] = deque()
         self._changed: deque[tuple[str, ...]] = deque()
@@ -238,36 +239,3 @@ class OscServer:
             self._socket.sendto(datagram, receiver)
         except OSError:  # a full buffer, a network that is gone, port 0 of a forged sender
             self.counts.unsent += 1
-
-    def _is_own(self, receiver: Sender) -> bool:
-        """Whether what is sent there would come back in here."""
-        if receiver[1] != self.address[1]:
-            return False
-        try:
-            with socket.socket(self._socket.family, socket.SOCK_DGRAM) as probe:
-                probe.bind((receiver[0], 0))  # only an address of this computer can be bound
-        except OSError:
-            return False
-        return True
-
-
-def _bound(host: str, port: int, allow: Iterable[str]) -> tuple[socket.socket, Guard]:
-    """A socket that listens, and who may speak to it."""
-    try:
-        family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"OSC on {host!r}: no such address; 127.0.0.1 is this computer alone") from error
-    guard = Guard(str(place[0]), allow)
-    found = socket.socket(family, kind)
-    try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        if family == socket.AF_INET6:
-            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        found.bind(place)
-    except (OSError, OverflowError) as error:
-        found.close()
-        raise EngineError(
-            f"OSC cannot listen on {host} port {port} ({getattr(error, 'strerror', None) or error}): "
-            "another program, or another rtsep, may have it; choose another port"
-        ) from error
-    return found, guard

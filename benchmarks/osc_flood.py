@@ -1,0 +1,214 @@
+"""Nonsense and floods against the OSC server: does it crash, grow, or answer late afterwards?
+
+Starts a server with a desk in a process of its own, or takes one that runs already, with an engine behind it:
+
+    OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --count 1000000 --json osc_flood.json
+    OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --port 7770 --pid 1234
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from osc_fuzz import datagrams
+from rich.console import Console as Terminal
+from rich.table import Table
+
+from rtsep.control import Command, Console, Status
+from rtsep.osc.packet import read, write, write_bundle
+
+AHEAD = 64
+"""Datagrams of nonsense between two questions: they fit the receive buffer, so that none is lost unread."""
+
+WARM_UP = 20_000
+"""Datagrams before memory is first looked at: caches fill, and the allocator takes what it needs."""
+
+ECHOES = 500
+"""Settings whose echo is timed."""
+
+
+class SilentHost:
+    """Stands behind the desk where there is no engine."""
+
+    def knows(self, text: str) -> bool:
+        """Every prompt is at hand."""
+        return True
+
+    def learn(self, text: str) -> None:
+        """Nothing is left to learn."""
+
+    def apply(self, console: Console, preset: str) -> None:
+        """Nobody hears it."""
+
+    def obey(self, command: Command) -> None:
+        """Nothing to do."""
+
+
+def serve(pipe: Connection, folder: str) -> None:
+    """Run a server until something comes through the pipe; send back its port, then its counts."""
+    from rtsep.desk import Desk
+    from rtsep.osc.server import OscServer
+    from rtsep.presets import Presets
+
+    desk = Desk(SilentHost(), Console(), Presets(Path(folder)))
+    with OscServer(desk, Status, port=0) as server:
+        pipe.send(server.address[1])
+        pipe.recv()
+        pipe.send(vars(server.counts))
+    desk.close()
+
+
+class Peer:
+    """The other side: sends, asks, and looks at the memory of the server's process."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self._pid = pid
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._noise = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._noise.connect(("127.0.0.1", port))
+        self._noise.setblocking(False)
+
+    def memory_mb(self) -> float:
+        """Resident memory of the server's process."""
+        pages = int(Path(f"/proc/{self._pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * 4096 / 1e6
+
+    def noise(self, datagram: bytes) -> None:
+        """Send, and throw away what is answered."""
+        try:
+            self._noise.send(datagram)
+            while self._noise.recv(4096):
+                pass
+        except (BlockingIOError, ConnectionRefusedError):
+            pass
+
+    def echo_s(self, address: str, *values: float) -> float | None:
+        """How long the answer to a message takes; None if there is none within two seconds."""
+        began = time.perf_counter()
+        self._socket.send(write(address, *values))
+        while (left := 2.0 - (time.perf_counter() - began)) > 0:
+            self._socket.settimeout(left)
+            try:
+                message = read(self._socket.recv(4096))[0].message
+            except TimeoutError:
+                return None
+            if message.address == address and (not values or message.arguments == values):
+                return time.perf_counter() - began
+        return None
+
+    def echoes_ms(self, count: int) -> list[float]:
+        """Echoes of so many settings, a hundred a second, in milliseconds; 2,000 for one that is lost."""
+        found = []
+        for number in range(count):
+            took = self.echo_s("/rtsep/gain", float(number % 60 - 50))
+            found.append(2000.0 if took is None else 1000 * took)
+            time.sleep(0.01)
+        return found
+
+
+def pour(peer: Peer, nonsense: Iterator[bytes], count: int) -> None:
+    """Send nonsense as fast as it is read: every few datagrams wait until a question is answered."""
+    for number, datagram in enumerate(islice(nonsense, count), start=1):
+        peer.noise(datagram)
+        if number % AHEAD == 0 and peer.echo_s("/rtsep/seconds") is None:
+            raise SystemExit(f"the server has not answered for two seconds, after {number} datagrams")
+
+
+def flood(peer: Peer, rate: int, seconds: float) -> list[float]:
+    """Send settings at a rate, and time an echo ten times a second meanwhile, in milliseconds."""
+    began, sent, found = time.perf_counter(), 0, []
+    while (passed := time.perf_counter() - began) < seconds:
+        while sent < passed * rate:
+            peer.noise(write(f"/rtsep/prompt/{sent % 8 + 1}/gain", float(sent % 80 - 60)))
+            sent += 1
+        if len(found) < passed * 10:
+            took = peer.echo_s("/rtsep/wet", 0.5)
+            found.append(2000.0 if took is None else 1000 * took)
+        time.sleep(0.001)
+    return found
+
+
+def measure(peer: Peer, options: argparse.Namespace) -> dict[str, Any]:
+    """All of it, in order."""
+    nonsense = datagrams(options.seed)
+    pour(peer, nonsense, WARM_UP)
+    before, began = peer.memory_mb(), time.perf_counter()
+    idle = peer.echoes_ms(100)
+    pour(peer, nonsense, options.count)
+    took = time.perf_counter() - began
+    after_noise, settled = peer.memory_mb(), peer.echoes_ms(ECHOES)
+    during = flood(peer, options.rate, options.seconds)
+    after_flood = peer.echoes_ms(ECHOES)
+    for _ in range(5_000):
+        peer.noise(write_bundle(time.time() + 1e6, write("/rtsep/gain", 0.0)))
+    after_future = peer.echoes_ms(ECHOES)
+    return {
+        "datagrams_of_nonsense": options.count,
+        "of_them_a_second": options.count / took,
+        "growth_after_nonsense_mb": after_noise - before,
+        "growth_at_the_end_mb": peer.memory_mb() - before,
+        "memory_mb": peer.memory_mb(),
+        "flood_a_second": options.rate,
+        **figures("echo_before", idle),
+        **figures("echo_after_nonsense", settled),
+        **figures("echo_during_flood", during),
+        **figures("echo_after_flood", after_flood),
+        **figures("echo_after_future_bundles", after_future),
+    }
+
+
+def figures(name: str, times_ms: list[float]) -> dict[str, float]:
+    """Median and 99th percentile."""
+    ordered = sorted(times_ms)
+    return {
+        f"{name}_p50_ms": statistics.median(ordered),
+        f"{name}_p99_ms": ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
+    }
+
+
+def main() -> None:
+    """Measure, print a table, write JSON if asked to."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--count", type=int, default=1_000_000, help="datagrams of nonsense")
+    parser.add_argument("--rate", type=int, default=5_000, help="settings a second, in the flood")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of flood")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--port", type=int, help="of a server that runs already")
+    parser.add_argument("--pid", type=int, help="of its process")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if options.port:
+        report = measure(Peer(options.port, options.pid), options)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            mine, theirs = multiprocessing.get_context("spawn").Pipe()
+            process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, folder))
+            process.start()
+            assert process.pid is not None
+            report = measure(Peer(mine.recv(), process.pid), options)
+            mine.send(None)
+            report |= {f"server_{name}": count for name, count in mine.recv().items()}
+            process.join(10)
+            report["exit_code"] = process.exitcode
+    table = Table("figure", "value", title="OSC under nonsense and floods")
+    for name, value in report.items():
+        table.add_row(name.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))
+    Terminal().print(table)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
