@@ -1,0 +1,115 @@
+"""Host API, input and output, and the buttons that start and stop an engine with them."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QSettings, pyqtBoundSignal, pyqtSignal
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from gui.devices import Device
+
+DEFAULT = "the system's choice"
+ALL = "all"
+
+
+class EngineBar(QWidget):
+    """Picks sound cards; what is picked is remembered by name, and stays picked while it is unplugged."""
+
+    start = pyqtSignal()
+    stop = pyqtSignal()
+    reload = pyqtSignal()
+
+    def __init__(self, settings: QSettings) -> None:
+        super().__init__()
+        self._settings = settings
+        self.devices: list[Device] = []
+        self.host_api = self._picker("Host API", 110)
+        self.input = self._picker("Input device", 170)
+        self.output = self._picker("Output device", 170)
+        self.again = self._button("Reload", "look again for sound cards", self.reload)
+        self.go = self._button(
+            "Start", "start an engine with these devices and the strips' sounds", self.start
+        )
+        self.halt = self._button("Stop", "stop the engine that was started here", self.stop)
+        self.state = QLabel("")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for label, widget in (("Host API", self.host_api), ("Input", self.input), ("Output", self.output)):
+            layout.addWidget(QLabel(label))
+            layout.addWidget(widget)
+        for button in (self.again, self.go, self.halt, self.state):
+            layout.addWidget(button)
+        layout.setStretch(3, 1)
+        layout.setStretch(5, 1)
+        self._fill(self.host_api, [ALL], self._stored("host_api", ALL))
+        self._refill()
+        self.host_api.activated.connect(self._refill)
+        for picker, key in ((self.host_api, "host_api"), (self.input, "input"), (self.output, "output")):
+            picker.activated.connect(
+                lambda _, p=picker, k=key: settings.setValue(f"devices/{k}", p.currentText())
+            )
+        self.show_state(answers=False, own=False)
+
+    def show_devices(self, devices: list[Device]) -> None:
+        """Offer these."""
+        self.devices = devices
+        apis = list(dict.fromkeys(device.host_api for device in devices))
+        self._fill(self.host_api, [ALL, *apis], self.host_api.currentText())
+        self._refill()
+
+    def flags(self) -> list[str]:
+        """The choice as arguments of ``rtsep run``."""
+        found: list[str] = []
+        for picker, flag in ((self.input, "--input"), (self.output, "--output")):
+            text = picker.currentText()
+            device = next((each for each in self._fitting(flag == "--input") if _words(each) == text), None)
+            if text != DEFAULT:
+                found += [flag, device.flag(self.devices) if device else text]
+        return found
+
+    def show_state(self, *, answers: bool, own: bool) -> None:
+        """Say whether an engine answers, and whether it was started here: only such a one can be stopped."""
+        self.go.setEnabled(not answers and not own)
+        self.halt.setEnabled(own)
+        self.state.setText(
+            ("runs" if answers else "starting") if own else ("started elsewhere" if answers else "no engine")
+        )
+
+    def _fitting(self, capture: bool) -> list[Device]:
+        api = self.host_api.currentText()
+        return [
+            each
+            for each in self.devices
+            if api in (ALL, each.host_api) and (each.inputs if capture else each.outputs) > 0
+        ]
+
+    def _refill(self) -> None:
+        for picker, key in ((self.input, "input"), (self.output, "output")):
+            now = picker.currentText() or self._stored(key, DEFAULT)
+            self._fill(picker, [DEFAULT, *map(_words, self._fitting(key == "input"))], now)
+
+    def _fill(self, picker: QComboBox, texts: list[str], chosen: str) -> None:
+        picker.clear()
+        picker.addItems(texts if chosen in texts else [*texts, chosen])
+        picker.setCurrentText(chosen)
+
+    def _stored(self, key: str, default: str) -> str:
+        return str(self._settings.value(f"devices/{key}", default))
+
+    def _picker(self, name: str, width: int) -> QComboBox:
+        picker = QComboBox()
+        picker.setAccessibleName(name)
+        picker.setToolTip(f"{name.lower()} of an engine that is started here")
+        picker.setMinimumWidth(width)
+        picker.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        return picker
+
+    def _button(self, text: str, help: str, signal: pyqtBoundSignal) -> QPushButton:
+        button = QPushButton(text)
+        button.setAccessibleName(f"{text} engine" if text != "Reload" else "Reload devices")
+        button.setToolTip(help)
+        button.clicked.connect(lambda _: signal.emit())
+        return button
+
+
+def _words(device: Device) -> str:
+    return f"{device.name}, {device.host_api}"

@@ -1,0 +1,136 @@
+"""The window: every part in its place, and each tied to the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt6.QtCore import QSettings, Qt
+from PyQt6.QtGui import QCloseEvent
+from PyQt6.QtWidgets import QGridLayout, QLabel, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
+
+from gui.client import Client
+from gui.devices import RTSEP, DeviceLister
+from gui.engine_bar import EngineBar
+from gui.fields import Field
+from gui.figures import Figures
+from gui.keys import bind
+from gui.lexicon import Lexicon
+from gui.memory import remember, restore
+from gui.meters import Meter
+from gui.notice import Notice
+from gui.process import EngineProcess
+from gui.pulse import Pulse
+from gui.spectrogram import Spectrogram
+from gui.strip import Strips, make_field
+from gui.theme import CHOICES, colours_for, palette, style_sheet
+from gui.transport import Transport
+from gui.wiring import wire
+from rtsep.control import PARAMETERS
+
+MASTER = ("gain", "wet", "full_band")
+
+
+class Panel(QMainWindow):
+    """The panel.
+
+    Args:
+        client: speaks with the engine; opened here.
+        settings: what is remembered.
+        command: how rtsep's own commands are run.
+    """
+
+    def __init__(self, client: Client, settings: QSettings, command: Sequence[str] = RTSEP) -> None:
+        super().__init__()
+        self.client, self.settings = client, settings
+        self.asks = True
+        """Whether it asks before it stops an engine of its own."""
+        self.engine, self.lister = EngineProcess(command, self), DeviceLister(command, self)
+        self.pulse, self.lexicon = Pulse(self), Lexicon(settings, self)
+        self.transport, self.notice, self.strips = Transport(), Notice(), Strips(self.lexicon)
+        self.meters = {side: Meter(title, self.pulse) for side, title in (("in", "Input"), ("out", "Output"))}
+        self.spectrogram, self.figures = Spectrogram(self.pulse), Figures()
+        self.engine_bar = EngineBar(settings)
+        master = {name: make_field(PARAMETERS[name], self.lexicon) for name in MASTER}
+        self.fields: dict[str, Field] = self.strips.fields | master | {"bypass": self.transport.bypass}
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._arrange(master)
+        self.actions_by_name = bind(self, wire(self))
+        self.transport.theme.setCurrentText(str(settings.value("theme", "system")))
+        self.paint_theme()
+        restore(settings, self, self.splitter)
+        client.open()
+        self.lister.reload()
+
+    def paint_theme(self) -> None:
+        """Take on the theme that is picked, and remember it."""
+        choice = self.transport.theme.currentText()
+        self.settings.setValue("theme", choice)
+        colours = colours_for(choice)
+        self.setPalette(palette(colours))
+        self.setStyleSheet(style_sheet(colours))
+        self.spectrogram.paint(colours)
+        self.figures.split.paint(colours)
+        for meter in self.meters.values():
+            meter.bar.paint(colours)
+
+    def next_theme(self) -> None:
+        """Go on to the next theme."""
+        self.transport.theme.setCurrentIndex((self.transport.theme.currentIndex() + 1) % len(CHOICES))
+
+    def start_engine(self) -> None:
+        """Start an engine with the devices that are picked and the sounds on the strips."""
+        keep, remove = self.strips.prompts()
+        flags = ["--osc", "--osc-port", str(self.client.port), *self.engine_bar.flags()]
+        flags += [part for text in keep for part in ("--prompt", text)]
+        flags += [part for text in remove for part in ("--remove", text)]
+        self.engine.start(flags)
+
+    def may_close(self) -> bool:
+        """Whether to close although that stops an engine which was started here."""
+        asked = QMessageBox.question(
+            self, "rtsep", "The engine was started here and stops with the panel. Stop it and close?"
+        )
+        return asked == QMessageBox.StandardButton.Yes
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
+        """Remember the layout, unsubscribe, stop what was started here."""
+        if event is not None and self.asks and self.engine.wanted and not self.may_close():
+            event.ignore()
+            return
+        remember(self.settings, self, self.splitter)
+        self.client.close()
+        self.lister.close()
+        self.engine.close()
+        super().closeEvent(event)
+
+    def _arrange(self, master: dict[str, Field]) -> None:
+        """Lay everything out; the tab key follows the order of creation, top to bottom."""
+        self.setWindowTitle("rtsep")
+        self.resize(1240, 720)
+        right, moving = QWidget(), QVBoxLayout()
+        moving.setContentsMargins(8, 0, 0, 0)
+        for widget in (*self.meters.values(), self.spectrogram):
+            moving.addWidget(widget)
+        moving.setStretch(2, 1)
+        right.setLayout(moving)
+        self.splitter.addWidget(self.strips)
+        self.splitter.addWidget(right)
+        self.splitter.setSizes([720, 520])
+        self.splitter.setChildrenCollapsible(False)
+        knobs = QGridLayout()
+        for row, (title, name) in enumerate((("Master", "gain"), ("Wet", "wet"))):
+            knobs.addWidget(QLabel(title), row, 0)
+            knobs.addWidget(master[name], row, 1)
+        knobs.addWidget(master["full_band"], 0, 2)
+        knobs.addWidget(self.figures, 0, 3, 2, 1)
+        knobs.setColumnStretch(1, 1)
+        knobs.setColumnStretch(3, 2)
+        knobs.setHorizontalSpacing(16)
+        centre, layout = QWidget(), QVBoxLayout()
+        layout.addWidget(self.transport)
+        layout.addWidget(self.notice)
+        layout.addWidget(self.splitter, 1)
+        layout.addLayout(knobs)
+        layout.addWidget(self.engine_bar)
+        centre.setLayout(layout)
+        self.setCentralWidget(centre)

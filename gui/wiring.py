@@ -1,0 +1,111 @@
+"""Who hears whom: the parts of the panel know nothing of each other, and all of it meets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rtsep.control import STRIPS
+from rtsep.errors import CommandError
+from rtsep.presets import Presets
+
+if TYPE_CHECKING:
+    from gui.panel import Panel
+
+
+def wire(panel: Panel) -> dict[str, Callable[[], object]]:
+    """Tie the parts of a panel to its client and its engine.
+
+    Returns:
+        What the keys of ``gui.keys`` do.
+    """
+    _wire_client(panel)
+    _wire_engine(panel)
+    client, transport = panel.client, panel.transport
+    turn = partial(_turn, panel)
+    for field in panel.fields.values():
+        field.edited.connect(turn)
+    panel.strips.refused.connect(panel.notice.flash)
+    panel.figures.reset.connect(lambda: client.send("reset"))
+    transport.presets.load.connect(lambda name: client.send("preset", name))
+    transport.presets.save.connect(lambda name: client.send("preset/save", name))
+    transport.presets.step.connect(lambda by: client.send("preset/next" if by > 0 else "preset/previous"))
+    transport.record.wanted.connect(lambda on: client.send("record", bool(on)))
+    transport.theme.currentIndexChanged.connect(panel.paint_theme)
+    return {
+        "bypass": transport.bypass.button.click,
+        "previous preset": transport.presets.back.click,
+        "next preset": transport.presets.on.click,
+        "save preset": transport.presets.save_now,
+        "record": transport.record.click,
+        "reset counts": panel.figures.button.click,
+        "theme": panel.next_theme,
+        **{f"strip {each}": partial(panel.strips.focus, each) for each in range(1, STRIPS + 1)},
+    }
+
+
+def _wire_client(panel: Panel) -> None:
+    client = panel.client
+    client.turned.connect(lambda name, value: panel.fields[name].show_value(value))
+    client.metered.connect(lambda side, level: panel.meters[side].hear(level))
+    client.sketched.connect(panel.spectrogram.hear)
+    client.figured.connect(panel.figures.hear)
+    client.told.connect(lambda name, value: _hear(panel, name, value))
+    client.failed.connect(panel.notice.flash)
+    client.reached.connect(lambda _: _show_state(panel))
+    _show_state(panel)
+
+
+def _wire_engine(panel: Panel) -> None:
+    engine, bar, lister = panel.engine, panel.engine_bar, panel.lister
+    bar.start.connect(panel.start_engine)
+    bar.stop.connect(engine.stop)
+    bar.reload.connect(lister.reload)
+    lister.listed.connect(bar.show_devices)
+    lister.failed.connect(panel.notice.flash)
+    engine.changed.connect(lambda _: _show_state(panel))
+    engine.restarted.connect(lambda: panel.client.keep(panel.client.values.known))
+    engine.ended.connect(panel.notice.flash)
+    engine.ended.connect(lister.reload)
+
+
+def _turn(panel: Panel, name: str, value: object) -> None:
+    try:
+        panel.client.turn(name, value)
+    except CommandError as error:
+        panel.notice.flash(str(error))
+
+
+def _hear(panel: Panel, name: str, value: object) -> None:
+    """Take what is neither a parameter nor a figure."""
+    match name, value:
+        case "preset", str(preset):
+            panel.transport.presets.show_loaded(preset)
+        case "record", on:
+            panel.transport.record.show_state(bool(on))
+
+
+def _show_state(panel: Panel) -> None:
+    """Say how things stand with the engine."""
+    client, engine = panel.client, panel.engine
+    panel.engine_bar.show_state(answers=client.alive, own=engine.wanted)
+    where = f"{client.host}:{client.port}"
+    if client.alive:
+        if client.local:
+            panel.transport.presets.offer(Presets().names())
+        if engine.wanted:
+            engine.answered()
+        panel.notice.hold(f"Connected with the engine at {where}.", fine=True)
+        return
+    for meter in panel.meters.values():
+        meter.rest()
+    panel.figures.rest()
+    panel.transport.record.show_state(False)
+    if engine.wanted:
+        panel.notice.hold(f"Waiting for the engine that was started here, at {where}.")
+    else:
+        panel.notice.hold(
+            f"No engine answers at {where}. It is tried again all the time; Start below begins one here. "
+            "What you set now is sent as soon as one answers."
+        )

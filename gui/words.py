@@ -1,0 +1,109 @@
+"""The field for a prompt: what to find, in words, with favourites, history and suggestions."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QFocusEvent, QKeyEvent
+from PyQt6.QtWidgets import QCompleter, QLineEdit, QPushButton
+
+from gui.fields import Field, spoken
+from gui.lexicon import WORDS_ROLE, Lexicon
+from rtsep.control import LONGEST_PROMPT, Parameter, Value
+
+
+class _Line(QLineEdit):
+    """A line that opens all suggestions with the down key, and tells when it is left."""
+
+    left = pyqtSignal()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+        completer = self.completer()
+        if event is not None and event.key() == Qt.Key.Key_Down and completer is not None:
+            completer.setCompletionPrefix("")
+            completer.complete()
+            return
+        super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802
+        super().focusOutEvent(event)
+        if event is not None and event.reason() != Qt.FocusReason.PopupFocusReason:
+            self.left.emit()
+
+
+class Words(Field):
+    """Words for a prompt. They are sent with the enter key, on leaving the line, or by picking one.
+
+    Until the engine has learnt them they are in italics.
+    """
+
+    def __init__(self, parameter: Parameter, lexicon: Lexicon) -> None:
+        self.line, self.star = _Line(), QPushButton("☆")
+        self.line.setPlaceholderText("name a sound")
+        self.line.setMaxLength(LONGEST_PROMPT)
+        self.line.setMinimumWidth(150)
+        self._lexicon = lexicon
+        super().__init__(parameter, self.line)
+        completer = QCompleter(lexicon.model, self)
+        completer.setCompletionRole(WORDS_ROLE)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setMaxVisibleItems(14)
+        self.line.setCompleter(completer)
+        self.star.setCheckable(True)
+        self.star.setProperty("part", "star")
+        self.star.setAccessibleName(f"{spoken(parameter.name)} is a favourite")
+        self.star.setToolTip("keep these words among the favourites")
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(self.star)
+        self.star.clicked.connect(lambda: lexicon.toggle(str(self.value)))
+        self.line.returnPressed.connect(self._send)
+        self.line.left.connect(self._send)
+        completer.activated.connect(self.pick)
+        lexicon.changed.connect(self._mark)
+        self._mark()
+
+    @property
+    def held(self) -> bool:
+        """Whether words are being typed."""
+        return self.line.hasFocus() and self.line.isModified()
+
+    def draw(self, value: Value) -> None:
+        """Write the words on the line."""
+        if self.line.text() != value:
+            self.line.setText(str(value))
+        self.line.setModified(False)
+
+    def show_value(self, value: Value) -> None:
+        """Show what the engine holds, now learnt."""
+        super().show_value(value)
+        self._slant(False)
+        self._mark()
+
+    def pick(self, text: str) -> None:
+        """Take words as if they had been typed."""
+        self.line.setText(text)
+        self._send()
+
+    def _send(self) -> None:
+        words = " ".join(self.line.text().split())
+        if words == self.value:
+            self._show()
+            return
+        self._slant(True)
+        if words:
+            self._lexicon.remember(words)
+        self._edit(words)
+        self._mark()
+
+    def _slant(self, waiting: bool) -> None:
+        font = self.line.font()
+        if font.italic() != waiting:
+            font.setItalic(waiting)
+            self.line.setFont(font)
+
+    def _mark(self) -> None:
+        favourite = str(self.value) in self._lexicon.favourites
+        self.star.setChecked(favourite)
+        self.star.setText("★" if favourite else "☆")
+        self.star.setEnabled(bool(self.value))

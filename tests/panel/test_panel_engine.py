@@ -1,0 +1,180 @@
+"""Engines that the panel starts itself, and its pickers of sound cards; the peer stands in for the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PyQt6.QtCore import QSettings
+
+from gui.client import Client
+from gui.devices import Device, parse
+from gui.engine_bar import DEFAULT
+from gui.panel import Panel
+from rtsep.audio.device import DeviceInfo
+
+ROOT = Path(__file__).parents[2]
+STAND_IN = f"""
+import sys, threading
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "benchmarks")!r}]
+if sys.argv[1] == "devices":
+    print('''[{{"index": 0, "name": "Mic", "host_api": "ALSA", "max_channels_in": 1, "max_channels_out": 0}},
+      {{"index": 1, "name": "Box", "host_api": "ALSA", "max_channels_in": 2, "max_channels_out": 2}},
+      {{"index": 2, "name": "Box", "host_api": "JACK", "max_channels_in": 2, "max_channels_out": 2}}]''')
+elif "Broken, ALSA" in sys.argv:
+    sys.exit("rtsep: no input device 'Broken, ALSA'; there is: Mic")
+else:
+    from panel_peer import Peer
+    with open(sys.argv[0] + ".log", "a") as log:
+        print(sys.argv[1:], file=log)
+    try:
+        with Peer(int(sys.argv[sys.argv.index("--osc-port") + 1])):
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    script = tmp_path / "rtsep.py"
+    script.write_text(STAND_IN, encoding="utf-8")
+    return script
+
+
+@pytest.fixture
+def panel(port: int, stand_in: Path, tmp_path: Path, qtbot: Any) -> Iterator[Panel]:
+    settings = QSettings(str(tmp_path / "panel.ini"), QSettings.Format.IniFormat)
+    panel = Panel(Client(port=port), settings, (sys.executable, str(stand_in)))
+    panel.asks = False
+    panel.show()
+    yield panel
+    panel.close()
+    panel.deleteLater()
+
+
+def started_with(stand_in: Path) -> list[str]:
+    return Path(f"{stand_in}.log").read_text(encoding="utf-8").splitlines()
+
+
+def test_devices_are_listed_picked_and_remembered(panel: Panel, qtbot: Any, tmp_path: Path) -> None:
+    bar = panel.engine_bar
+    qtbot.waitUntil(lambda: len(bar.devices) == 3)
+    inputs = [bar.input.itemText(index) for index in range(bar.input.count())]
+    assert inputs == [DEFAULT, "Mic, ALSA", "Box, ALSA", "Box, JACK"]
+    bar.host_api.setCurrentText("JACK")
+    bar.host_api.activated.emit(bar.host_api.currentIndex())
+    assert [bar.output.itemText(index) for index in range(bar.output.count())] == [DEFAULT, "Box, JACK"]
+    bar.output.setCurrentText("Box, JACK")
+    bar.output.activated.emit(1)
+    assert bar.flags() == ["--output", "Box, JACK"]
+    again = Panel(Client(port=panel.client.port), panel.settings, (sys.executable, "-c", "print('[]')"))
+    assert again.engine_bar.output.currentText() == "Box, JACK", "unplugged now, and still picked"
+    again.close()
+
+
+def test_a_device_is_named_by_index_only_where_words_fit_several() -> None:
+    devices = [
+        Device(0, "Box", "ALSA", 2, 2),
+        Device(1, "Big Box", "ALSA", 2, 2),
+        Device(2, "Mic", "ALSA", 1, 0),
+    ]
+    assert [device.flag(devices) for device in devices] == ["0", "Big Box, ALSA", "Mic, ALSA"]
+
+
+def test_devices_are_read_as_rtsep_devices_prints_them() -> None:
+    there = DeviceInfo(3, "Box", "JACK", 2, 4, 48_000)
+    assert parse(json.dumps([asdict(there)])) == [Device(3, "Box", "JACK", 2, 4)]
+
+
+@pytest.mark.parametrize("text", ["", "no sound card found", "{}x", '[{"index": 1}]', "[1]", "3"])
+def test_what_is_no_list_of_devices_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse(text)
+
+
+def test_an_engine_is_started_with_the_strips_and_stopped(panel: Panel, stand_in: Path, qtbot: Any) -> None:
+    panel.strips.pick("speech")
+    panel.fields["prompt/2/text"].pick("rain")  # type: ignore[attr-defined]
+    panel.fields["prompt/2/negative"].button.click()  # type: ignore[attr-defined]
+    panel.engine_bar.go.click()
+    qtbot.waitUntil(lambda: panel.client.alive, timeout=10_000)
+    flags = ["run", "--osc", "--osc-port", str(panel.client.port), "--prompt", "speech", "--remove", "rain"]
+    assert started_with(stand_in) == [str(flags)]
+    assert panel.engine_bar.state.text() == "runs"
+    assert not panel.engine_bar.go.isEnabled()
+    panel.engine_bar.halt.click()
+    qtbot.waitUntil(lambda: panel.engine_bar.state.text() == "no engine", timeout=5000)
+    assert panel.engine_bar.go.isEnabled()
+
+
+def test_an_engine_that_cannot_start_says_why(panel: Panel, qtbot: Any) -> None:
+    panel.engine_bar.input.addItem("Broken, ALSA")
+    panel.engine_bar.input.setCurrentText("Broken, ALSA")
+    panel.start_engine()
+    qtbot.waitUntil(lambda: "did not start: no input device 'Broken, ALSA'" in panel.notice.text())
+    assert not panel.engine.wanted
+
+
+def test_a_killed_engine_is_started_again_as_it_was(panel: Panel, stand_in: Path, qtbot: Any) -> None:
+    panel.start_engine()
+    qtbot.waitUntil(lambda: len(panel.client.values.known) > 50, timeout=10_000)
+    panel.fields["gain"].box.setValue(-9.0)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: panel.client.values.known["gain"] == -9.0)
+    os.kill(panel.engine._process.processId(), signal.SIGKILL)
+    qtbot.waitUntil(lambda: "Starting it again in 1 s" in panel.notice.text(), timeout=2000)
+    qtbot.waitUntil(lambda: len(started_with(stand_in)) == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: panel.client.values.known.get("gain") == -9.0, timeout=5000)
+    assert panel.fields["gain"].value == -9.0
+
+
+def test_a_killed_panel_leaves_its_engine_playing(
+    port: int, stand_in: Path, tmp_path: Path, qtbot: Any
+) -> None:
+    script = f"""
+import sys
+from PyQt6.QtCore import QSettings, QTimer
+from PyQt6.QtWidgets import QApplication
+from gui.client import Client
+from gui.panel import Panel
+application = QApplication([])
+settings = QSettings({str(tmp_path / "other.ini")!r}, QSettings.Format.IniFormat)
+panel = Panel(Client(port={port}), settings, (sys.executable, {str(stand_in)!r}))
+panel.client.reached.connect(lambda on: print(panel.engine._process.processId(), flush=True))
+panel.start_engine()
+application.exec()
+"""
+    doomed = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert doomed.stdout is not None
+    engine = int(doomed.stdout.readline())
+    try:
+        doomed.kill()
+        doomed.wait()
+        doomed.stdout.close()
+        client = Client(port=port)
+        client.open()
+        qtbot.waitUntil(lambda: client.alive, timeout=2000)
+        time.sleep(0.3)
+        qtbot.wait(300)
+        assert client.alive
+        client.close()
+    finally:
+        os.kill(engine, signal.SIGKILL)
