@@ -69,11 +69,22 @@ def serve(pipe: Connection, folder: str) -> None:
     desk.close()
 
 
+def mirror(pipe: Connection) -> None:
+    """A bare socket that sends back what it gets: how late this machine is by itself, in the same minute."""
+    bare = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bare.bind(("127.0.0.1", 0))
+    pipe.send(bare.getsockname()[1])
+    while True:
+        bare.sendto(*bare.recvfrom(4096))
+
+
 class Peer:
     """The other side: sends, asks, and looks at the memory of the server's process."""
 
-    def __init__(self, port: int, pid: int) -> None:
+    def __init__(self, port: int, pid: int, mirror_port: int) -> None:
         self._pid = pid
+        self._mirror = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._mirror.connect(("127.0.0.1", mirror_port))
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect(("127.0.0.1", port))
         self._noise = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -108,14 +119,22 @@ class Peer:
                 return time.perf_counter() - began
         return None
 
-    def echoes_ms(self, count: int) -> list[float]:
-        """Echoes of so many settings, a hundred a second, in milliseconds; 2,000 for one that is lost."""
-        found = []
+    def echoes(self, name: str, count: int) -> dict[str, float]:
+        """Echoes of so many settings, a hundred a second, and those of the bare socket in between.
+
+        Median and 99th percentile in milliseconds; an echo that is lost counts as 2,000.
+        """
+        found, bare = [], []
         for number in range(count):
             took = self.echo_s("/rtsep/gain", float(number % 60 - 50))
             found.append(2000.0 if took is None else 1000 * took)
-            time.sleep(0.01)
-        return found
+            time.sleep(0.005)
+            began = time.perf_counter()
+            self._mirror.send(b"x")
+            self._mirror.recv(16)
+            bare.append(1000 * (time.perf_counter() - began))
+            time.sleep(0.005)
+        return figures(name, found) | figures(f"{name}_bare_socket", bare)
 
 
 def pour(peer: Peer, nonsense: Iterator[bytes], count: int) -> None:
@@ -144,16 +163,18 @@ def measure(peer: Peer, options: argparse.Namespace) -> dict[str, Any]:
     """All of it, in order."""
     nonsense = datagrams(options.seed)
     pour(peer, nonsense, WARM_UP)
-    before, began = peer.memory_mb(), time.perf_counter()
-    idle = peer.echoes_ms(100)
+    before = peer.memory_mb()
+    report = peer.echoes("echo_before", ECHOES)
+    began = time.perf_counter()
     pour(peer, nonsense, options.count)
     took = time.perf_counter() - began
-    after_noise, settled = peer.memory_mb(), peer.echoes_ms(ECHOES)
-    during = flood(peer, options.rate, options.seconds)
-    after_flood = peer.echoes_ms(ECHOES)
+    after_noise = peer.memory_mb()
+    report |= peer.echoes("echo_after_nonsense", ECHOES)
+    report |= figures("echo_during_flood", flood(peer, options.rate, options.seconds))
+    report |= peer.echoes("echo_after_flood", ECHOES)
     for _ in range(5_000):
         peer.noise(write_bundle(time.time() + 1e6, write("/rtsep/gain", 0.0)))
-    after_future = peer.echoes_ms(ECHOES)
+    report |= peer.echoes("echo_after_future_bundles", ECHOES)
     return {
         "datagrams_of_nonsense": options.count,
         "of_them_a_second": options.count / took,
@@ -161,11 +182,7 @@ def measure(peer: Peer, options: argparse.Namespace) -> dict[str, Any]:
         "growth_at_the_end_mb": peer.memory_mb() - before,
         "memory_mb": peer.memory_mb(),
         "flood_a_second": options.rate,
-        **figures("echo_before", idle),
-        **figures("echo_after_nonsense", settled),
-        **figures("echo_during_flood", during),
-        **figures("echo_after_flood", after_flood),
-        **figures("echo_after_future_bundles", after_future),
+        **report,
     }
 
 
@@ -189,15 +206,19 @@ def main() -> None:
     parser.add_argument("--pid", type=int, help="of its process")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    spawn = multiprocessing.get_context("spawn")
+    mine, theirs = spawn.Pipe()
+    bare = spawn.Process(target=mirror, args=(theirs,), daemon=True)
+    bare.start()
+    mirror_port = mine.recv()
     if options.port:
-        report = measure(Peer(options.port, options.pid), options)
+        report = measure(Peer(options.port, options.pid, mirror_port), options)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            mine, theirs = multiprocessing.get_context("spawn").Pipe()
-            process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, folder))
+            process = spawn.Process(target=serve, args=(theirs, folder))
             process.start()
             assert process.pid is not None
-            report = measure(Peer(mine.recv(), process.pid), options)
+            report = measure(Peer(mine.recv(), process.pid, mirror_port), options)
             mine.send(None)
             report |= {f"server_{name}": count for name, count in mine.recv().items()}
             process.join(10)

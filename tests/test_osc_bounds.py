@@ -14,7 +14,7 @@ from rtsep.osc.orders import Order, Orders
 from rtsep.osc.outbox import Outbox
 from rtsep.osc.packet import Message, read
 from rtsep.osc.schedule import FARTHEST_S, MOST, Schedule
-from rtsep.osc.subscribers import LEASE_S, Subscribers
+from rtsep.osc.subscribers import LEASE_S, METERS, Subscribers
 
 ONE, TWO = ("127.0.0.1", 1001), ("127.0.0.1", 1002)
 
@@ -94,10 +94,10 @@ def test_one_subscription_too_many_ends_the_one_asked_for_the_longest_time_ago()
 def test_a_beat_of_the_meters_that_was_missed_is_left_out() -> None:
     kept = Subscribers()
     kept.add(ONE, now=0.0)
-    kept.set_meters(ONE, 10.0, now=0.0)
+    kept.set_rate(ONE, METERS, 10.0, now=0.0)
     assert [bool(kept.due(now)) for now in (0.0, 0.05, 0.1, 5.0, 5.01, 5.1)] == [1, 0, 1, 1, 0, 1]
-    kept.set_meters(ONE, 0.0, now=6.0)
-    assert kept.next_meters() is None
+    kept.set_rate(ONE, METERS, 0.0, now=6.0)
+    assert kept.next_due() is None
 
 
 def test_the_schedule_gives_out_by_time_then_by_arrival() -> None:

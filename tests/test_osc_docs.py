@@ -42,6 +42,8 @@ def test_every_address_that_is_mentioned_exists(name: str) -> None:
         *FADER_AT,
         "/rtsep/error",
         "/rtsep/latency/TERM",
+        "/rtsep/spectrum/in",
+        "/rtsep/spectrum/out",
     }
     for found in re.findall(r"(?<![\w.])/rtsep/[\w/*{},]+", text):
         address = found.rstrip(",/").replace("/N/", "/1/")
@@ -59,7 +61,7 @@ def test_the_port_that_is_mentioned_is_the_one(name: str) -> None:
         f"up to {schedule.FARTHEST_S:.0f} s ahead",
         f"{schedule.MOST:,} messages",
         f"At most {subscribers.MOST} are kept",
-        f"{subscribers.FASTEST_METERS:.0f} at most",
+        f"{subscribers.FASTEST:.0f} at most",
         f"After {guard.ERRORS_AT_ONCE} at\nonce a host gets {guard.ERRORS_A_SECOND:.0f} a second",
         f"over {packet.LARGEST // 1024} KiB, bundles more than {packet.DEEPEST} deep",
     ],

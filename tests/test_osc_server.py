@@ -11,7 +11,7 @@ from osc_builders import PATIENCE_S, Client, Setup, running
 
 from rtsep.control import PARAMETERS, LoadPreset, Record, ResetCounts, SetParameter
 from rtsep.errors import ConfigError, EngineError
-from rtsep.osc.address import METERS, PARAMETER_AT, READINGS, address_of
+from rtsep.osc.address import MOVING, PARAMETER_AT, READINGS, address_of
 from rtsep.osc.packet import Message, write, write_bundle
 from rtsep.osc.schedule import FARTHEST_S
 from rtsep.osc.server import OscServer
@@ -170,7 +170,7 @@ def test_a_flood_of_saving_does_not_fill_the_disk(client: Client, setup: Setup) 
         ("/rtsep/record", (7,), "/rtsep/record is 7, but must be on or off (1 or 0)"),
         ("/rtsep/volume", (1.0,), "nothing is at /rtsep/volume: see docs/osc.md"),
         ("/rtsep/[", (), "nothing is at /rtsep/[: see docs/osc.md"),
-        ("/rtsep/subscribe/meters", (31,), "but must be 0 to 30 meters a second"),
+        ("/rtsep/subscribe/meters", (31,), "but must be 0 to 30 a second"),
         ("/rtsep/subscribe", (0,), "a port is a number from 1 to 65535"),
         ("/rtsep/subscribe", (9000, "192.0.2.1"), "only 127.0.0.1 itself can ask"),
     ],
@@ -210,7 +210,7 @@ def test_a_question_waits_for_the_answer_to_what_was_set_before_it_and_no_other_
 
 def test_a_subscriber_gets_every_value_at_once(client: Client) -> None:
     client.send("/rtsep/subscribe")
-    expected = {*PARAMETER_AT, *READINGS, "/rtsep/latency/hop", "/rtsep/latency/device_in"} - {*METERS}
+    expected = {*PARAMETER_AT, *READINGS, "/rtsep/latency/hop", "/rtsep/latency/device_in"} - {*MOVING}
     assert {message.address for message in client.settle()} == expected
 
 
@@ -265,8 +265,26 @@ def test_meters_come_only_if_asked_for_and_as_often_as_asked_for(client: Client)
     assert time.monotonic() - began > 0.15  # 6 periods are 0.2 s
     client.send("/rtsep/subscribe/meters", 0)
     while (message := client.receive(0.1)) is not None:
-        assert message.address in METERS
+        assert message.address in MOVING
         assert time.monotonic() - began < 5
+
+
+def test_spectra_come_to_those_who_ask_for_them(setup: Setup) -> None:
+    spectra = {"in": bytes(range(64)), "out": bytes(64)}
+    with (
+        OscServer(setup.desk, lambda: setup.status, port=0, spectra=lambda: spectra) as server,
+        Client(server.address) as client,
+    ):
+        client.send("/rtsep/subscribe/spectrum", 30)
+        for _ in range(2):
+            assert client.receive_at("/rtsep/spectrum/in") == (bytes(range(64)),)
+            assert client.receive_at("/rtsep/spectrum/out") == (bytes(64),)
+
+
+def test_who_asks_for_spectra_where_there_are_none_gets_none_and_no_error(client: Client) -> None:
+    client.send("/rtsep/subscribe/spectrum", 30)
+    assert "/rtsep/error" not in {message.address for message in client.settle()}
+    assert client.receive(0.1) is None
 
 
 def test_subscriptions_are_bounded_and_the_oldest_makes_way_politely(client: Client, setup: Setup) -> None:

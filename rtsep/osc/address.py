@@ -194,7 +194,7 @@ READINGS: dict[str, Reading] = {
 }
 """Address to what is read there; the terms of the latency come on top, see :func:`readings`."""
 
-METERS = (f"{ROOT}/meter/in", f"{ROOT}/meter/out", f"{ROOT}/load", f"{ROOT}/seconds")
+MOVING = (f"{ROOT}/meter/in", f"{ROOT}/meter/out", f"{ROOT}/load", f"{ROOT}/seconds")
 """What moves all the time and is sent only to those who ask for meters."""
 
 

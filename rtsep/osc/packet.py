@@ -26,7 +26,7 @@ MOST_ARGUMENTS = 64
 KNOWN_TYPES = frozenset(b"ifsbhdrmtTFN[]")
 """Type tags that python-osc reads without complaining to the log."""
 
-Sendable = float | int | bool | str
+Sendable = float | int | bool | str | bytes
 """What is ever sent: switches go out as 0 or 1, which every program understands."""
 
 _BUNDLE = b"#bundle\x00"
@@ -65,12 +65,15 @@ def read(datagram: bytes) -> list[Timed]:
 
 
 def write(address: str, *values: Sendable) -> bytes:
-    """A message as a datagram: numbers as f, whole numbers and switches as i, words as s."""
+    """A message as a datagram: numbers as f, whole numbers and switches as i, words as s, bytes as b."""
     tags, body = ",", b""
     for value in values:
         if isinstance(value, str):
             tags += "s"
             body += osc_types.write_string(value.replace("\0", " ").encode("utf-8", "replace").decode())
+        elif isinstance(value, bytes):
+            tags += "b"
+            body += osc_types.write_blob(value)
         elif isinstance(value, int):
             tags += "i"
             body += osc_types.write_int(max(-_LARGEST_INT, min(int(value), _LARGEST_INT)))

@@ -13,7 +13,7 @@ from rtsep.osc.address import (
     ACTIONS,
     ERROR,
     FADER_AT,
-    METERS,
+    MOVING,
     PARAMETER_AT,
     READINGS,
     ROOT,
@@ -28,7 +28,7 @@ from rtsep.osc.orders import Order, Orders
 from rtsep.osc.outbox import Outbox
 from rtsep.osc.packet import Message, Sendable
 from rtsep.osc.pattern import is_pattern, matches
-from rtsep.osc.subscribers import Sender, Subscribers
+from rtsep.osc.subscribers import METERS, SPECTRUM, Sender, Subscribers
 from rtsep.osc.subscribing import Subscribing
 
 WATCH = (f"{ROOT}/preset", f"{ROOT}/record", f"{ROOT}/latency", f"{ROOT}/dropouts")
@@ -76,6 +76,7 @@ class Responder:
         status: gives the current status, from any thread.
         outbox: what is to be sent is put there.
         subscribers: who is told of changes.
+        spectra: gives the newest spectrum of each side, "in" and "out"; empty where there is none.
         done: called, in another thread, with an order that is over; hand it to :meth:`landed`.
         own: whether an address is the server's own, so that it never subscribes to itself.
     """
@@ -84,12 +85,14 @@ class Responder:
         self,
         desk: Desk,
         status: Callable[[], Status],
+        spectra: Callable[[], Mapping[str, bytes]],
         outbox: Outbox,
         subscribers: Subscribers,
         done: Callable[[Order, BaseException | None], None],
         own: Callable[[Sender], bool],
     ) -> None:
         self._desk, self._status, self._out, self._subscribers = desk, status, outbox, subscribers
+        self._spectra = spectra
         self.orders = Orders(desk.submit, done)
         self._subscribing = Subscribing(subscribers, own, self._push_all)
         self._actions = Budget(ACTIONS_AT_ONCE, ACTIONS_A_SECOND, 0.0)
@@ -134,12 +137,17 @@ class Responder:
                     self._out.put(receiver, address, values)
         self._seen = now
 
-    def meters(self, receivers: Iterable[Sender]) -> None:
-        """Send what moves all the time."""
+    def stream(self, due: Iterable[tuple[Sender, str]]) -> None:
+        """Send what moves all the time to those whose turn it is."""
         status = self._status()
-        for receiver in receivers:
-            for address in METERS:
-                self._out.put(receiver, address, READINGS[address].read(status))
+        streams = {METERS: {address: READINGS[address].read(status) for address in MOVING}}
+        for receiver, name in due:
+            if name not in streams:
+                streams[name] = {
+                    f"{ROOT}/{SPECTRUM}/{side}": (each,) for side, each in self._spectra().items()
+                }
+            for address, values in streams[name].items():
+                self._out.put(receiver, address, values)
 
     def made_way(self) -> list[Sender]:
         """Who has lost a subscription to others since the last call."""
@@ -226,5 +234,5 @@ class Responder:
 
     def _push_all(self, receiver: Sender) -> None:
         for address in self.addresses():
-            if address not in METERS:
+            if address not in MOVING:
                 self._out.put(receiver, address, self.value(address))

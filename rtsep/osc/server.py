@@ -16,7 +16,7 @@ from types import TracebackType
 
 from rtsep.control import Status, Value
 from rtsep.errors import CommandError
-from rtsep.osc.guard import Guard
+from rtsep.osc.guard import Budget, Guard
 from rtsep.osc.orders import Order
 from rtsep.osc.outbox import Outbox
 from rtsep.osc.packet import LARGEST, MalformedError, read, write
@@ -34,9 +34,10 @@ PORT = 7770
 READ_S, SEND_S = 0.002, 0.002
 """How long a turn reads, and sends; what is left over waits for the next one."""
 
-TURN_S = 0.001
-"""Turns are no closer than this, and a turn that took longer is followed by as long a rest: a flood may take
-half of a core, never all of it. A message after a pause is read at once."""
+TURNS_AT_ONCE, TURNS_A_SECOND = 8, 500
+"""Turns that are taken as soon as there is something to do; a message and its echo are two. Whoever keeps the
+server busier than that has it rest after each turn, for as long as the turn took or a millisecond: a flood
+may take half of a core, never all of it."""
 
 WATCH_S = 0.1
 """How often readings are compared for the subscribers."""
@@ -65,6 +66,8 @@ class OscServer:
         host: an address of this computer to listen on.
         port: where to listen; 0 for any that is free.
         allow: who may send, where ``host`` can be reached from elsewhere; see :class:`Guard`.
+        spectra: gives the newest spectrum of each side, "in" and "out", from any thread: the level in each of
+            some bands as a byte. Called only while somebody subscribes to them.
 
     Raises:
         ConfigError: the host is no address of this computer, or senders have to be named.
@@ -79,6 +82,7 @@ class OscServer:
         host: str = "127.0.0.1",
         port: int = PORT,
         allow: Iterable[str] = (),
+        spectra: Callable[[], Mapping[str, bytes]] = dict,
     ) -> None:
         self._socket, self._guard = bound(host, port, allow)
         self.address: Sender = self._socket.getsockname()[:2]
@@ -88,7 +92,7 @@ class OscServer:
         self._subscribers, self._schedule = Subscribers(), Schedule()
         self._out = Outbox(time.monotonic)
         self.responder = Responder(
-            desk, status, self._out, self._subscribers, self._landed, partial(is_own, self._socket)
+            desk, status, spectra, self._out, self._subscribers, self._landed, partial(is_own, self._socket)
         )
         # Written by the desk's thread, emptied by ours; at most as long as there are orders under way.
         self._done: deque[tuple[Order, BaseException | None]] = deque()
@@ -153,6 +157,7 @@ class OscServer:
             self._wake.send(b"\0")
 
     def _run(self) -> None:
+        turns = Budget(TURNS_AT_ONCE, TURNS_A_SECOND, time.monotonic())
         while not self._closing:
             readable = bool(self._selector.select(self._patience()))
             began = time.monotonic()
@@ -162,15 +167,15 @@ class OscServer:
                 self.counts.faults += 1
                 if self.counts.faults == 1:
                     LOG.exception("the OSC server has a fault; it goes on")
-            took = time.monotonic() - began
-            # Not a wait for something: a rest, so that neither a flood nor a fader starves the audio.
-            time.sleep(max(TURN_S - took, took))
+            ended = time.monotonic()
+            if turns.spend(ended) is None:
+                time.sleep(max(0.001, ended - began))
 
     def _patience(self) -> float:
         """Seconds until something is due."""
         if self._out:
             return 0.0
-        dues = [self._schedule.next_due, self._subscribers.next_meters()]
+        dues = [self._schedule.next_due, self._subscribers.next_due()]
         if self._subscribers:
             dues.append(self._watch_due)
         return max(0.0, min((due - time.monotonic() for due in dues if due is not None), default=60.0))
@@ -188,8 +193,8 @@ class OscServer:
         for message, sender in self._schedule.due(now):
             self.responder.handle(message, sender, now)
         self.responder.orders.flush()
-        if receivers := self._subscribers.due(now):
-            self.responder.meters(receivers)
+        if due := self._subscribers.due(now):
+            self.responder.stream(due)
         if self._subscribers and self._watch_due <= now:
             self._watch_due = now + WATCH_S
             self.responder.watch()

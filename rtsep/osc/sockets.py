@@ -10,8 +10,9 @@ from rtsep.errors import ConfigError, EngineError
 from rtsep.osc.guard import Guard
 from rtsep.osc.subscribers import Sender
 
-RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Bytes that the system is asked to keep meanwhile; the usual 208 KiB lose a quarter of a burst of 2,000."""
+RECEIVE_BUFFER = 1024 * 1024
+"""Bytes that the system is asked to keep (Linux doubles it): the usual 208 KiB lose a quarter of a burst of
+2,000 small datagrams, this holds them all; more would only make a flood wait longer."""
 
 
 def bound(host: str, port: int, allow: Iterable[str]) -> tuple[socket.socket, Guard]:

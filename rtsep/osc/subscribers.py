@@ -1,9 +1,9 @@
-"""Who is told of changes, and of the meters: a bounded number, each for an hour since its host last spoke."""
+"""Who is told of changes, and of what moves: a bounded number, each for an hour since its host last spoke."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Sender = tuple[str, int]
 """Host and port that a datagram came from, or goes to."""
@@ -14,17 +14,24 @@ MOST = 32
 LEASE_S = 3600.0
 """A subscription ends when nothing at all came from its host for so long."""
 
-FASTEST_METERS = 30.0
-"""Meters a second."""
+FASTEST = 30.0
+"""Meters, or spectra, a second."""
+
+METERS, SPECTRUM = "meters", "spectrum"
+"""The streams: what moves all the time, and is sent at a rate to those who ask for it."""
+
+
+@dataclass
+class _Stream:
+    period: float
+    due: float
 
 
 @dataclass
 class _Subscription:
     asked: float
     heard: float
-    meter_period: float = 0.0
-    """Seconds between meters; 0 for none."""
-    meters_due: float = 0.0
+    streams: dict[str, _Stream] = field(default_factory=dict)
 
 
 class Subscribers:
@@ -57,11 +64,13 @@ class Subscribers:
         """Unsubscribe."""
         self._all.pop(address, None)
 
-    def set_meters(self, address: Sender, a_second: float, now: float) -> None:
-        """Send a subscriber meters so often, or never if 0."""
-        subscription = self._all[address]
-        subscription.meter_period = 1 / a_second if a_second else 0.0
-        subscription.meters_due = now
+    def set_rate(self, address: Sender, stream: str, a_second: float, now: float) -> None:
+        """Send a subscriber one of the streams so often, or never if 0."""
+        streams = self._all[address].streams
+        if a_second:
+            streams[stream] = _Stream(1 / a_second, now)
+        else:
+            streams.pop(stream, None)
 
     def heard(self, host: str, now: float) -> None:
         """Renew what a host has subscribed to: any message of it will do."""
@@ -76,16 +85,18 @@ class Subscribers:
             del self._all[address]
         return over
 
-    def due(self, now: float) -> list[Sender]:
-        """Those who get meters now."""
+    def due(self, now: float) -> list[tuple[Sender, str]]:
+        """Those who get one of the streams now, and which."""
         found = []
-        for address, each in self._all.items():
-            if each.meter_period and each.meters_due <= now:
-                # A beat that was missed is left out, not made up for.
-                each.meters_due = max(each.meters_due + each.meter_period, now + each.meter_period / 2)
-                found.append(address)
+        for address, subscription in self._all.items():
+            for name, stream in subscription.streams.items():
+                if stream.due <= now:
+                    # A beat that was missed is left out, not made up for.
+                    stream.due = max(stream.due + stream.period, now + stream.period / 2)
+                    found.append((address, name))
         return found
 
-    def next_meters(self) -> float | None:
-        """When the next meters are due."""
-        return min((each.meters_due for each in self._all.values() if each.meter_period), default=None)
+    def next_due(self) -> float | None:
+        """When the next of the streams is due."""
+        streams = (stream for subscription in self._all.values() for stream in subscription.streams.values())
+        return min((stream.due for stream in streams), default=None)

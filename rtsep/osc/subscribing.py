@@ -1,4 +1,4 @@
-"""Subscribing, over OSC: ``/rtsep/subscribe``, ``/rtsep/subscribe/meters``, ``/rtsep/unsubscribe``."""
+"""Subscribing, over OSC: ``/rtsep/subscribe`` and what stands below it, ``/rtsep/unsubscribe``."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ from collections.abc import Callable
 from rtsep.errors import CommandError
 from rtsep.osc.address import ROOT
 from rtsep.osc.packet import Message
-from rtsep.osc.subscribers import FASTEST_METERS, Sender, Subscribers
+from rtsep.osc.subscribers import FASTEST, METERS, SPECTRUM, Sender, Subscribers
 
 SUBSCRIBE = f"{ROOT}/subscribe"
-METERS = f"{ROOT}/subscribe/meters"
+STREAMS = {f"{SUBSCRIBE}/{name}": name for name in (METERS, SPECTRUM)}
+"""Address to the stream that is asked for there."""
+
 UNSUBSCRIBE = f"{ROOT}/unsubscribe"
 """Also sent to a subscriber whose subscription ends without having been asked to."""
 
 HELP = {
     SUBSCRIBE: ("[port [host]]", "send every value now, then every change"),
-    METERS: ("[rate [port [host]]]", f"meters as well, {FASTEST_METERS:g} a second at most; 0 ends them"),
+    f"{SUBSCRIBE}/{METERS}": (
+        "[rate [port [host]]]",
+        f"meters as well, {FASTEST:g} a second at most; 0 ends them",
+    ),
+    f"{SUBSCRIBE}/{SPECTRUM}": ("[rate [port [host]]]", "the spectra of input and output as well"),
     UNSUBSCRIBE: ("[port [host]]", "no more of it"),
 }
 """Address to arguments and what it does."""
 
 USUAL_RATE = 10.0
-"""Meters a second where none is said."""
+"""Meters or spectra a second where no rate is said."""
 
 
 class Subscribing:
@@ -52,9 +58,9 @@ class Subscribing:
             CommandError: its arguments do not fit, or it is for somebody else.
         """
         arguments = list(message.arguments)
-        rate = USUAL_RATE
-        if message.address == METERS and arguments:
-            rate = self._rate(arguments.pop(0))
+        stream, rate = STREAMS.get(message.address), USUAL_RATE
+        if stream and arguments:
+            rate = self._rate(message.address, arguments.pop(0))
         receiver = self._receiver(message.address, arguments, sender)
         if message.address == UNSUBSCRIBE:
             self._subscribers.remove(receiver)
@@ -64,17 +70,15 @@ class Subscribing:
         is_new = receiver not in self._subscribers
         if (evicted := self._subscribers.add(receiver, now)) is not None:
             self.made_way.append(evicted)
-        if message.address == METERS:
-            self._subscribers.set_meters(receiver, rate, now)
+        if stream:
+            self._subscribers.set_rate(receiver, stream, rate, now)
         if is_new or message.address == SUBSCRIBE:
             self._push_all(receiver)
 
     @staticmethod
-    def _rate(given: object) -> float:
-        if not isinstance(given, int | float) or not 0 <= given <= FASTEST_METERS:
-            raise CommandError(
-                f"{METERS} is {given!r}, but must be 0 to {FASTEST_METERS:g} meters a second"[:200]
-            )
+    def _rate(address: str, given: object) -> float:
+        if not isinstance(given, int | float) or not 0 <= given <= FASTEST:
+            raise CommandError(f"{address} is {given!r}, but must be 0 to {FASTEST:g} a second"[:200])
         return max(float(given), 0.1) if given else 0.0
 
     @staticmethod
