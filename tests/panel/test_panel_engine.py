@@ -126,6 +126,21 @@ def test_an_engine_is_started_with_the_strips_and_stopped(panel: Panel, stand_in
     assert panel.engine_bar.go.isEnabled()
 
 
+def test_closing_asks_before_it_stops_an_engine(
+    panel: Panel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.start_engine()
+    qtbot.waitUntil(lambda: panel.client.alive, timeout=10_000)
+    panel.asks = True
+    monkeypatch.setattr(panel, "may_close", lambda: False)
+    assert not panel.close()
+    assert panel.isVisible()
+    assert panel.engine.running
+    monkeypatch.setattr(panel, "may_close", lambda: True)
+    assert panel.close()
+    assert not panel.engine.running
+
+
 def test_an_engine_that_cannot_start_says_why(panel: Panel, qtbot: Any) -> None:
     panel.engine_bar.input.addItem("Broken, ALSA")
     panel.engine_bar.input.setCurrentText("Broken, ALSA")
