@@ -74,12 +74,13 @@ def test_a_bundle_whose_element_has_an_impossible_size_is_refused_at_once(size: 
         b"/x\0\0,s\0\0\xff\xfe\xfd\0",
         b"/\xff\0\0",
         b"/x\0\0nonsense",
+        write("/" + "x" * 255),
         b"/x\0\0,[\0\0",
         b"/x\0\0,t\0\0",
         b"/x\0\0," + b"i" * 200 + b"\0" * 3 + bytes(800),
         write("/x", "y" * LARGEST),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_what_is_not_osc_is_refused(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(MalformedError):
@@ -129,7 +130,7 @@ def test_patterns_match_as_osc_1_0_has_it(pattern: str, found: list[int]) -> Non
 
 def test_a_pattern_made_to_be_slow_is_not() -> None:
     began = time.perf_counter()
-    for pattern in ("*a" * 2000, "{,a}*" * 2000, "[!z]*" * 2000, "**" * 4000, "?*" * 2000):
+    for pattern in ("*a" * 120, "{,a}*" * 48, "[!z]*" * 48, "**" * 120, "?*" * 120):
         matches(f"/rtsep/{pattern}Q", NAMES)
     assert time.perf_counter() - began < 1.0
 

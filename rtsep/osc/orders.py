@@ -31,17 +31,18 @@ class Order:
     """A command, and who wants to know at which addresses what became of it."""
 
     command: Command
-    asks: dict[tuple[Sender, str], None] = field(default_factory=dict)
+    asks: dict[tuple[Sender, str], bool] = field(default_factory=dict)
+    """Who, and at which address; whether it was a question, which is answered even if an echo says the same."""
 
     @property
     def sets(self) -> str | None:
         """The parameter it sets; None if it is a command of another kind, which may change anything."""
         return self.command.name if isinstance(self.command, SetParameter) else None
 
-    def ask(self, sender: Sender, address: str) -> None:
+    def ask(self, sender: Sender, address: str, *, question: bool) -> None:
         """Owe someone the value at an address, once the command is done."""
         if len(self.asks) < MOST_ASKING:
-            self.asks[sender, address] = None
+            self.asks[sender, address] = question or self.asks.get((sender, address), False)
 
 
 class Orders:
@@ -82,7 +83,7 @@ class Orders:
             order.asks |= overtaken.asks
         elif len(self._waiting) >= MOST_WAITING:
             raise CommandError(f"{MOST_WAITING} commands wait already: {address} was not obeyed")
-        order.ask(sender, address)
+        order.ask(sender, address, question=False)
         self._waiting[key] = order
 
     def pending(self, name: str | None) -> Order | None:

@@ -23,6 +23,9 @@ DEEPEST = 8
 MOST_ARGUMENTS = 64
 """Arguments of a message that are read; no address takes more than the words of a prompt."""
 
+LONGEST_ADDRESS = 255
+"""Characters of an address, or pattern, that are read; rtsep's own are shorter than 30."""
+
 KNOWN_TYPES = frozenset(b"ifsbhdrmtTFN[]")
 """Type tags that python-osc reads without complaining to the log."""
 
@@ -124,7 +127,10 @@ def _message(data: bytes) -> Message:
 
 def _check_types(data: bytes) -> None:
     """Refuse what python-osc would log, or take long over, before it sees it."""
-    start = (data.find(b"\0") // 4 + 1) * 4
+    end = data.find(b"\0")
+    if end > LONGEST_ADDRESS:
+        raise MalformedError(f"an address of {end} characters, at most {LONGEST_ADDRESS} are read")
+    start = (end // 4 + 1) * 4
     if data[start : start + 1] != b",":
         return  # very old senders leave the types out where there are no arguments; else python-osc refuses
     tags = data[start + 1 : data.find(b"\0", start)]

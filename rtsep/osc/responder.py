@@ -120,7 +120,9 @@ class Responder:
             for sender in dict.fromkeys(sender for sender, _ in order.asks):
                 self._out.error(sender, text)
             return
-        for sender, address in order.asks:
+        for (sender, address), question in order.asks.items():
+            if order.sets is not None and not question and sender in self._subscribers:
+                continue  # the echo has told it
             values = self.value(address)
             if isinstance(order.command, Record) and address == f"{ROOT}/record":
                 values = (int(order.command.on),)  # the status follows a hop later
@@ -220,7 +222,7 @@ class Responder:
         parameter = PARAMETER_AT.get(SHORT.get(address, address)) or FADER_AT.get(address)
         order = self.orders.pending(parameter.name if parameter else None)
         if order is not None and (parameter or address in WATCH):
-            order.ask(sender, address)
+            order.ask(sender, address, question=True)
         else:
             self._out.put(sender, address, self.value(address))
 
