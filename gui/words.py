@@ -10,6 +10,9 @@ from gui.fields import Field, spoken
 from gui.lexicon import WORDS_ROLE, Lexicon
 from rtsep.control import LONGEST_PROMPT, Parameter, Value
 
+STAYING = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
+"""Who goes to the suggestions or to another program has not finished typing."""
+
 
 class _Line(QLineEdit):
     """A line that opens all suggestions with the down key, and tells when it is left."""
@@ -26,7 +29,7 @@ class _Line(QLineEdit):
 
     def focusOutEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802
         super().focusOutEvent(event)
-        if event is not None and event.reason() != Qt.FocusReason.PopupFocusReason:
+        if event is not None and event.reason() not in STAYING:
             self.left.emit()
 
 
@@ -66,7 +69,7 @@ class Words(Field):
     @property
     def held(self) -> bool:
         """Whether words are being typed."""
-        return self.line.hasFocus() and self.line.isModified()
+        return self.line.isModified()
 
     def draw(self, value: Value) -> None:
         """Write the words on the line."""

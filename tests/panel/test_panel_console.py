@@ -7,8 +7,10 @@ from typing import Any
 
 from panel_hands import another, type_in
 from panel_peer import Peer
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QEvent, Qt
+from PyQt6.QtGui import QFocusEvent
 from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication
 
 from gui.fields import Fader, Switch
 from gui.panel import Panel
@@ -79,6 +81,22 @@ def test_what_others_set_does_not_overwrite_words_being_typed(panel: Panel, peer
     if field.line.text() == "do":  # the first escape closes the suggestions
         QTest.keyClick(field.line, Qt.Key.Key_Escape)
     assert field.line.text() == "rain"
+
+
+def test_half_a_word_is_not_sent_when_another_window_comes_before(
+    panel: Panel, peer: Peer, qtbot: Any
+) -> None:
+    field = panel.fields["prompt/1/text"]
+    assert isinstance(field, Words)
+    field.line.setFocus()
+    QTest.keyClicks(field.line, "qqq")  # no suggestion has it, so none open
+    QApplication.sendEvent(
+        field.line, QFocusEvent(QEvent.Type.FocusOut, Qt.FocusReason.ActiveWindowFocusReason)
+    )
+    qtbot.wait(50)
+    assert not peer.heard("prompt/1/text")
+    QApplication.sendEvent(field.line, QFocusEvent(QEvent.Type.FocusOut, Qt.FocusReason.TabFocusReason))
+    qtbot.waitUntil(lambda: peer.console.strips[0].text == "qqq")
 
 
 def test_a_refusal_is_said_and_the_widget_goes_back(panel: Panel, peer: Peer, qtbot: Any) -> None:
