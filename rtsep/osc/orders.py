@@ -32,7 +32,7 @@ class Order:
 
     command: Command
     asks: dict[tuple[Sender, str], bool] = field(default_factory=dict)
-    """Who, and at which address; whether it was a question, which is answered even if an echo says the same."""
+    """Who, and at which address; and whether it was a question, which an echo does not answer."""
 
     @property
     def sets(self) -> str | None:
