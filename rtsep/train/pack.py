@@ -45,7 +45,7 @@ def pack_session(
         recipe_name: its rate, text encoder and vocabulary are packed for.
         encoding: how clips are kept.
         part_bytes: most bytes of a part.
-        validate: mixtures whose prompts are embedded as well.
+        validate: mixtures whose prompts are embedded as well, for validation there.
     """
     recipe = read_recipe(recipe_name)
     vocabulary = read_vocabulary(recipe.vocabulary or SHIPPED)
@@ -55,9 +55,10 @@ def pack_session(
         asked.update(dict.fromkeys(phrases))
         return torch.ones(len(phrases), 1)
 
+    clips = [Clip(row.label, row.caption, row.category, 0, 0) for row in read_rows(data)]
     Phrases(
-        [Clip(row.label, row.caption, row.category, 0, 0) for row in read_rows(data)], remember, vocabulary
-    )
+        clips, remember, vocabulary, captions=len(clips)
+    )  # which come first depends on the parts there are
     if validate is not None:
         from rtsep.evaluate.mixtures import read_manifest
 

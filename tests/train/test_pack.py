@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from builders import BagOfWords
 from train_builders import RATE
@@ -17,7 +18,9 @@ from train_builders import RATE
 from rtsep.errors import ConfigError
 from rtsep.train.pack import balanced, compand, pack, pack_phrases, pack_session
 from rtsep.train.packed import PackedPhrases, expand, is_packed, open_packed
+from rtsep.train.phrases import Phrases
 from rtsep.train.pool import Pool
+from rtsep.train.vocabulary import read_vocabulary
 
 
 def by_name(pool: Pool) -> list[tuple[str, str, bytes]]:
@@ -116,6 +119,24 @@ def test_what_is_damaged_or_missing_is_named_in_one_line(tmp_path: Path, table: 
     with pytest.raises(ConfigError, match=r"part-00\.safetensors is damaged") as caught:
         open_packed(tmp_path, RATE)
     assert "\n" not in str(caught.value)
+
+
+def test_phrases_suffice_whatever_parts_are_there(tmp_path: Path) -> None:
+    with (tmp_path / "clips.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "caption"])
+        for number in range(40):
+            soundfile.write(tmp_path / f"{number}.wav", np.full(100 + number, 0.1), RATE)
+            writer.writerow([f"{number}.wav", "dog", f"dog number {number}"])
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TINY)
+    packed = tmp_path / "pack"
+    pack_session(tmp_path / "clips.csv", packed, str(recipe), encoding="mulaw", part_bytes=900)
+    parts = sorted(packed.glob("part-*"))
+    assert len(parts) > 4
+    for part in parts[:-1]:
+        part.unlink()
+        Phrases(open_packed(packed, RATE).clips, PackedPhrases(packed, "bag-of-words"), read_vocabulary())
 
 
 BARE = """
