@@ -36,7 +36,7 @@ class Announcement:
         try:
             import zeroconf
         except ImportError as error:
-            raise ConfigError("to be found over the network, install it: pip install 'rtsep[oscquery]'") from error
+            raise ConfigError("to be found by other programs: pip install 'rtsep[oscquery]'") from error
         host = osc[0]
         everywhere = host in ("0.0.0.0", "::")
         try:
