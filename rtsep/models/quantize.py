@@ -1,4 +1,8 @@
-"""Residual vector quantisation with factorised, L2-normalised codes (Kumar et al. 2023, section 3.2)."""
+"""Residual vector quantisation with factorised, L2-normalised codes (Kumar et al. 2023, section 3.2).
+
+The latent of a linear transform carries level as length, which a lookup by direction does not see: each
+frame's level is quantised by itself and divided out, and the codebooks see frames of one level.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,13 @@ class Quantized(NamedTuple):
     latent: Tensor
     """(B, D, T), gradients pass straight through to the input."""
     codes: Tensor
-    """(B, codebooks, T), int64."""
+    """(B, 1 + codebooks, T), int64: the level's, then one a codebook."""
     loss: Tensor
-    """Codebook loss plus 0.25 times the commitment loss."""
+    """Codebook loss plus 0.25 times the commitment loss, of frames at one level."""
+
+
+LOWEST_DB, STEP_DB, LEVELS = -78.0, 1.5, 64
+"""Levels of a frame's root mean square: 6 bits, up to 16.5 dB, which is more than a full-scale tone has."""
 
 
 class VectorQuantizer(nn.Module):
@@ -28,8 +36,8 @@ class VectorQuantizer(nn.Module):
         super().__init__()
         self.project_in = nn.Conv1d(latent, dim, 1)
         self.project_out = nn.Conv1d(dim, latent, 1)
-        # At the scale of a projected latent of ordinary loudness, or learning it takes a thousand steps.
-        self.codebook = nn.Parameter(0.1 * torch.randn(size, dim))
+        # At the scale of a projected frame of level 1, or learning it takes a thousand steps.
+        self.codebook = nn.Parameter(0.5 * torch.randn(size, dim))
 
     def encode(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Project (B, D, T); returns the projection (B, dim, T) and the nearest codes (B, T)."""
@@ -44,7 +52,7 @@ class VectorQuantizer(nn.Module):
 
 
 class ResidualQuantizer(nn.Module):
-    """Codebooks in a row, each quantising what those before it left over."""
+    """A level, then codebooks in a row, each quantising what those before it left over."""
 
     def __init__(self, latent: int, codebooks: int, size: int, dim: int) -> None:
         super().__init__()
@@ -61,7 +69,10 @@ class ResidualQuantizer(nn.Module):
             z: the latent.
             keep: number of codebooks in use for each item, (B,), for quantiser dropout; all by default.
         """
-        residual, total, loss, codes = z, torch.zeros_like(z), z.new_zeros(()), []
+        level = encode_level(z)
+        gain = decode_level(level)
+        residual = z / gain
+        total, loss, codes = torch.zeros_like(z), z.new_zeros(()), [level]
         for number, stage in enumerate(self):
             projected, stage_codes = stage.encode(residual)
             looked_up = embedding(stage_codes, stage.codebook).transpose(1, 2)
@@ -75,16 +86,26 @@ class ResidualQuantizer(nn.Module):
             loss = loss + error.mean()
             total, residual = total + share, residual - share.detach()
             codes.append(stage_codes)
-        return Quantized(total, torch.stack(codes, dim=1), loss)
+        return Quantized(total * gain, torch.stack(codes, dim=1), loss)
 
     def encode(self, z: Tensor) -> Tensor:
-        """Latent (B, D, T) to codes (B, codebooks, T)."""
+        """Latent (B, D, T) to codes (B, 1 + codebooks, T)."""
         codes: Tensor = self(z).codes
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes (B, up to codebooks, T) to a latent (B, D, T)."""
-        shares = [
-            stage.decode(codes[:, number]) for number, stage in enumerate(self) if number < codes.shape[1]
-        ]
-        return torch.stack(shares).sum(dim=0)
+        """Codes (B, 1 + up to codebooks, T), at least one of a codebook, to a latent (B, D, T)."""
+        shares = [stage.decode(own) for stage, own in zip(self, codes[:, 1:].unbind(1), strict=False)]
+        return torch.stack(shares).sum(dim=0) * decode_level(codes[:, 0])
+
+
+def encode_level(z: Tensor) -> Tensor:
+    """Number of the level, 0 to ``LEVELS - 1``, of each frame of (B, D, T), (B, T)."""
+    level_db = 10 * (z.square().mean(dim=1) + 1e-10).log10()
+    return ((level_db - LOWEST_DB) / STEP_DB).round().clamp(0, LEVELS - 1).long()
+
+
+def decode_level(level: Tensor) -> Tensor:
+    """Root mean square (B, 1, T) that a level (B, T) stands for."""
+    gain: Tensor = 10 ** ((LOWEST_DB + STEP_DB * level[:, None]) / 20)
+    return gain

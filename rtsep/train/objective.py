@@ -63,7 +63,7 @@ class Objective(nn.Module):
             power = latent.square().mean(dim=(1, 2)) + 1e-6
             error = (quantized.latent - latent).square().mean(dim=(1, 2))
             # Relative to each item's power, so that loud items do not own the codebooks.
-            found["codes"] = (error / power).mean() + quantized.loss / power.mean()
+            found["codes"] = (error / power).mean() + quantized.loss
             if config.through_codes:
                 coded = (torch.rand(size) < config.through_codes).to(latent.device)
                 latent = torch.where(coded[:, None, None], quantized.latent, latent)

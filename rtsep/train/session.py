@@ -68,7 +68,7 @@ def train_session(
     weights = None if start is None else _weights(start)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compiled=compiled)
     with progress_bar() as progress:
-        progress.disable = ranks.number > 0
+        progress.disable = progress.console.quiet = ranks.number > 0
         progress.console.print(
             f"{pool.hours:.2f} h, {len(pool.clips)} clips, {len(phrases.labels)} labels, "
             f"{device}, {ranks.count} at once"
