@@ -87,7 +87,8 @@ class Shaper:
         # A clip that is all but silent here stays so, rather than being blown up to noise.
         sources = sources * gain[..., None] / (rms + 1e-4)
         mixture_rms = sources.sum(dim=1, keepdim=True).square().mean(dim=-1, keepdim=True).sqrt()
-        return sources * loudness / (mixture_rms + 1e-4)
+        levelled: Tensor = sources * loudness / (mixture_rms + 1e-4)
+        return levelled
 
     def _cut(self, start: Tensor, last: Tensor, offset: Tensor, speed: Tensor) -> Tensor:
         """Crops (N, T), silent outside of their clips. All arguments (N, 1)."""
@@ -115,7 +116,7 @@ class Shaper:
         """
         time = torch.arange(self.sample_rate // 2, device=self.device) / self.sample_rate
         noise = torch.randn(len(decay), len(time), generator=self._noise, device=self.device)
-        tail = noise * torch.exp(-3 * math.log(10) * time / decay)
-        tail = tail / tail.norm(dim=-1, keepdim=True) * wetness
+        fading = noise * torch.exp(-3 * math.log(10) * time / decay)
+        tail: Tensor = fading / fading.norm(dim=-1, keepdim=True) * wetness
         tail[:, 0] = 1
         return tail
