@@ -10,9 +10,18 @@ from collections.abc import Iterator
 from typing import cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from torch import Tensor, nn
 
+from rtsep.models.neighbours import Neighbours
 from rtsep.nn.attention import PERIOD, Context, Positions, WindowedAttention
 from rtsep.nn.conv import CausalConv1d
 from rtsep.nn.film import film
@@ -38,6 +47,10 @@ class MaskerConfig(BaseModel):
     text: PositiveInt = 384
     """Dimensions of the text embedding."""
     text_hidden: PositiveInt = 256
+    phrases: NonNegativeInt = 0
+    """Phrases that a prompt is blended of, see ``Neighbours``; 0 takes its embedding as it is."""
+    temperature: PositiveFloat = 0.05
+    """Of that blend."""
 
     @model_validator(mode="after")
     def _can_be_built(self) -> MaskerConfig:
@@ -83,7 +96,7 @@ class Masker(Streaming):
 
     def features(self, latent: Tensor) -> Tensor:
         """Log energies (B, groups, T), standardised, of a latent (B, audio channels, D, T)."""
-        energy = latent.square().mean(dim=1).unflatten(1, (-1, self.config.group)).mean(dim=2)
+        energy = (latent * latent).mean(dim=1).unflatten(1, (-1, self.config.group)).mean(dim=2)
         return (torch.log10(energy + self.FLOOR) - self.feature_mean) * self.feature_scale
 
     def forward(self, features: Tensor, parameters: Tensor, state: State) -> tuple[Tensor, State]:
@@ -144,6 +157,9 @@ class FilmHead(nn.Module):
 
     def __init__(self, config: MaskerConfig, sizes: list[int]) -> None:
         super().__init__()
+        self.neighbours = (
+            Neighbours(config.phrases, config.text, config.temperature) if config.phrases else None
+        )
         self.hidden = nn.Linear(config.text, config.text_hidden)
         self.out = nn.Linear(config.text_hidden, sum(sizes))
         width = config.width
@@ -152,8 +168,15 @@ class FilmHead(nn.Module):
             self.out.weight.mul_(0.3)
             self.out.bias.copy_(scale_then_shift.repeat(sum(sizes) // (2 * width)))
 
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Embeddings (N, text), of unit length, to parameters (N, parameters)."""
+    def forward(self, embedding: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Embeddings (..., text), of unit length, to parameters (..., parameters).
+
+        Args:
+            embedding: of prompts.
+            hidden: (..., phrases), phrases of the bank that may not take part.
+        """
+        if self.neighbours is not None:
+            embedding = self.neighbours(embedding, hidden)
         # A unit vector in 384 dimensions has entries of 0.05: bring them to 1 for the layer's initialisation.
         scaled = embedding * self.hidden.in_features**0.5
         parameters: Tensor = self.out(nn.functional.silu(self.hidden(scaled)))

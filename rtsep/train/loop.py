@@ -34,6 +34,8 @@ Validate = Callable[[Separator], dict[str, float]]
 
 LOG = "log.csv"
 
+_BANK = "film_head.neighbours.bank"
+
 LOOK_EVERY_S = 0.5
 """How often losses are read and shown: reading one makes the processor wait for the GPU."""
 
@@ -71,6 +73,9 @@ class Trainer:
         self.separator = Separator(recipe.codec, recipe.masker)
         if start is not None:
             _copy_weights(start, self.separator)
+        neighbours = self.separator.film_head.neighbours
+        if neighbours is not None and "film_head" in recipe.train:
+            neighbours.bank.copy_(mixer.phrases.bank)
         self.separator.to(device)
         learning = tuple(f"{name}." for name in recipe.train)
         for name, parameter in self.separator.named_parameters():
@@ -251,8 +256,13 @@ def _copy_weights(start: Separator, separator: Separator) -> None:
     Raises:
         ConfigError: the models are not of one shape.
     """
+    weights, own = start.state_dict(), separator.state_dict()
+    if _BANK not in own:
+        weights.pop(_BANK, None)
+    elif _BANK not in weights or weights[_BANK].shape != own[_BANK].shape:
+        weights[_BANK] = own[_BANK]  # other phrases are no other shape of model
     try:
-        separator.load_state_dict(start.state_dict())
+        separator.load_state_dict(weights)
     except RuntimeError as error:
         raise ConfigError(
             f"the weights to start from do not fit the recipe: {str(error).splitlines()[1].strip()}"

@@ -75,16 +75,16 @@ class Mixer:
         absent = torch.rand(config.batch, config.prompts, generator=generator) < config.absent
         absent = absent & (number > 0) | (number >= count[:, None])
         asked = labels.gather(1, torch.where(absent, slots + number, number))
-        prompts = self.phrases.draw(asked, generator, config.text_noise)
+        prompts = self.phrases.draw(asked, generator, config.text_noise, config.hide)
         wanted = prompts.covers.gather(2, labels[:, None, :slots].expand(-1, config.prompts, -1))
 
         sounding = labels[:, :slots].flatten()
         within = torch.rand(len(sounding), generator=generator) * self._count[sounding]
         clips = self._clips[self._first[sounding] + within.long().minimum(self._count[sounding] - 1)]
-        wanted, embeddings = send((wanted, prompts.embeddings), self.device)
+        wanted, embeddings, hidden = send((wanted, prompts.embeddings, prompts.hidden), self.device)
         sources = self._shaper(clips.view(config.batch, slots), present, generator)
         targets = torch.einsum("bps,bst->bpt", wanted, sources)
-        return Batch(sources.sum(dim=1, keepdim=True), targets, embeddings)
+        return Batch(sources.sum(dim=1, keepdim=True), targets, embeddings, hidden)
 
     def _labels(self, batch: int) -> Tensor:
         """Labels that prompts can tell apart, (batch, sources + prompts)."""

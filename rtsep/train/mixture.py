@@ -37,6 +37,8 @@ class MixingConfig(BaseModel):
     """Probability of a synthetic room."""
     text_noise: float = 0.6
     """Length of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
+    hide: float = 0.3
+    """Probability that a prompt must be understood by other labels' phrases, as if it were a new word."""
     likeness: float = 0.55
     """Labels whose embeddings have a higher cosine never meet in a mixture."""
 
@@ -50,3 +52,5 @@ class Batch(NamedTuple):
     """(B, P, T), zero where the prompt names nothing in the mixture."""
     embeddings: Tensor
     """(B, P, text)."""
+    hidden: Tensor
+    """(B, P, bank), True for phrases that must not help to understand the prompt."""

@@ -23,13 +23,16 @@ class Objective(nn.Module):
         super().__init__()
         self.separator, self.config = separator, config
 
-    def forward(self, mixture: Tensor, targets: Tensor, embeddings: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, mixture: Tensor, targets: Tensor, embeddings: Tensor, hidden: Tensor
+    ) -> dict[str, Tensor]:
         """Every loss with a weight, unweighted, as float32 scalars.
 
         Args:
             mixture: (B, 1, T).
             targets: (B, P, T).
             embeddings: (B, P, text).
+            hidden: (B, P, bank), phrases that must not help to understand a prompt.
         """
         separator, config = self.separator, self.config
         hop, lookahead, length = separator.hop, separator.lookahead, mixture.shape[-1]
@@ -38,7 +41,7 @@ class Objective(nn.Module):
         found = {}
         if config.separation:
             prompts = targets.shape[1]
-            film = separator.film_head(embeddings)[:, :, None]
+            film = separator.film_head(embeddings, hidden)[:, :, None]
             state = separator.initial_state(len(mixture), 1, prompts, prompts)
             separation, _ = separator(padded, film, state)
             estimate = separation.wave[:, :, 0, lookahead : lookahead + length].float()

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rtsep.models.text import LONGEST_PROMPT, clean_prompt
+from rtsep.control import LONGEST_PROMPT
+from rtsep.models.text import clean_prompt
 from rtsep.train.pool import Clip
 from rtsep.train.vocabulary import Vocabulary
 
@@ -30,6 +31,8 @@ class Prompts(NamedTuple):
     """(*S, text), unit length."""
     covers: Tensor
     """(*S, labels), 1 for every label that the phrase asks for, 0 for the others."""
+    hidden: Tensor
+    """(*S, bank), True for phrases of the bank that must not help to understand this one."""
 
 
 class Phrases:
@@ -60,6 +63,19 @@ class Phrases:
             groups += [[label], same]
         groups += [list(vocabulary.kinds[kind].says) or [kind] for kind in kinds]
         self._embeddings = embed([clean_prompt(phrase) for group in groups for phrase in group])
+        # The bank, of which a prompt is blended, has every phrase but captions and templates.
+        kept = [(group, phrase) for group, phrases in enumerate(groups) for phrase in phrases]
+        own = [{label, *vocabulary.says(label)} for label in self.labels]
+        labelled = 2 * len(self.labels)
+        in_bank = [
+            number
+            for number, (group, phrase) in enumerate(kept)
+            if group >= labelled or phrase in own[group // 2]
+        ]
+        self.bank = self._embeddings[in_bank]
+        """(bank, text), what ``Neighbours`` is to hold."""
+        groups_of = torch.tensor([kept[number][0] for number in in_bank])
+        self._owner = torch.where(groups_of < labelled, groups_of // 2, -1)
         self._count = torch.tensor([len(group) for group in groups])
         self._first = self._count.cumsum(0) - self._count
         count = len(self.labels)
@@ -82,17 +98,21 @@ class Phrases:
         bare = self._embeddings[self._first[: 2 * len(self.labels) : 2]]
         return bare @ bare.T
 
-    def draw(self, labels: Tensor, generator: torch.Generator, noise: float) -> Prompts:
+    def draw(self, labels: Tensor, generator: torch.Generator, noise: float, hide: float = 0.0) -> Prompts:
         """A random way of asking for each label.
 
         Args:
             labels: indices into ``labels``, any shape.
             generator: source of randomness.
             noise: length of a random vector added, so that neighbouring words mean nearly the same.
+            hide: probability that a label's own phrases are hidden in the bank, as if it were a new word.
         """
         group = torch.multinomial(self._weight[labels.flatten()], 1, generator=generator).view(labels.shape)
         count = self._count[group]
         pick = (torch.rand(labels.shape, generator=generator) * count).long().minimum(count - 1)
         embedding = self._embeddings[self._first[group] + pick]
         jitter = torch.randn(embedding.shape, generator=generator) * noise / embedding.shape[-1] ** 0.5
-        return Prompts(torch.nn.functional.normalize(embedding + jitter, dim=-1), self._covers[group])
+        new = torch.rand(labels.shape, generator=generator) < hide
+        hidden = new[..., None] & (self._owner == labels[..., None])
+        noisy = torch.nn.functional.normalize(embedding + jitter, dim=-1)
+        return Prompts(noisy, self._covers[group], hidden)

@@ -55,6 +55,8 @@ class Recipe(BaseModel):
 
     description: str
     text_encoder: str = "minilm-l6-v2"
+    blend: bool = True
+    """Prompts are blended of the phrases trained on (``Neighbours``), where the FiLM head learns."""
     vocabulary: Path | None = None
     """TOML of synonyms and kinds for the labels; the one that ships with rtsep by default."""
     train: tuple[Literal["codec.encoder", "codec.decoder", "codec.quantizer", "masker", "film_head"], ...]

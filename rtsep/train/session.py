@@ -66,6 +66,7 @@ def train_session(
     phrases = Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
     mixer = Mixer(pool, phrases, recipe.mixing, device, recipe.seed + ranks.number)
     weights = None if start is None else _weights(start)
+    recipe = _with_bank(recipe, len(phrases.bank), weights)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compiled=compiled)
     with progress_bar() as progress:
         progress.disable = progress.console.quiet = ranks.number > 0
@@ -78,6 +79,15 @@ def train_session(
     if parts is not None and ranks.number == 0:
         write_parts(parts, trainer.parts())
     leave_ranks()
+
+
+def _with_bank(recipe: Recipe, phrases: int, start: Separator | None) -> Recipe:
+    """The recipe with the size of the bank of phrases: that of the data, or the one started from."""
+    size = phrases if recipe.blend else 0
+    if start is not None and "film_head" not in recipe.train:
+        size = start.masker.config.phrases
+    masker = recipe.masker.model_copy(update={"phrases": size})
+    return recipe.model_copy(update={"masker": masker})
 
 
 def _weights(start: str) -> Separator:

@@ -194,6 +194,23 @@ def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: P
     assert "\n" not in str(caught.value)
 
 
+def test_the_bank_of_phrases_is_the_datas_own_whatever_the_weights_to_start_from_had(
+    tmp_path: Path, pool: Pool
+) -> None:
+    known = mixer(pool)
+    masker = MASKER.model_copy(update={"phrases": len(known.phrases.bank)})
+    recipe = RECIPE.model_copy(update={"masker": masker, "steps": 2})
+    smaller = tiny_separator(masker=MASKER.model_copy(update={"phrases": 3}))
+    for number, start in enumerate((None, tiny_separator(), smaller)):
+        trainer = Trainer(recipe, mixer(pool), tmp_path / str(number), CPU, start)
+        trainer.run(silent())
+        for separator in (trainer.separator, trainer.averaged):
+            assert separator.film_head.neighbours is not None
+            assert torch.equal(separator.film_head.neighbours.bank, known.phrases.bank)
+    without = Trainer(RECIPE, mixer(pool), tmp_path / "without", CPU, smaller)
+    assert without.separator.film_head.neighbours is None
+
+
 def test_features_are_standardised_on_the_data(tmp_path: Path, pool: Pool) -> None:
     trainer = Trainer(RECIPE, mixer(pool), tmp_path, CPU)
     separator, mixture = trainer.separator, mixer(pool, seed=5).draw().mixture

@@ -104,3 +104,18 @@ def test_noise_moves_an_embedding_by_its_length_and_leaves_it_one_long(pool: Poo
     # The same draws with noise at a right angle, nearly: cosine 1 / sqrt(1 + 0.36).
     cosine = (clean.embeddings * noisy.embeddings).sum(dim=-1)
     assert cosine.mean().item() == pytest.approx((1 + 0.36) ** -0.5, abs=0.03)
+
+
+def test_the_bank_has_labels_synonyms_and_kinds_and_hides_a_labels_own_as_often_as_told(pool: Pool) -> None:
+    known = phrases(pool)
+    number = torch.full((DRAWS,), known.labels.index("hiss"))
+    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide=0.3)
+    own = BagOfWords()(["hiss", "white noise", "ssh"])
+    hidden = prompts.hidden.any(dim=-1)
+    assert hidden.float().mean().item() == pytest.approx(0.3, abs=0.04)
+    concealed = known.bank[prompts.hidden[hidden][0]]
+    assert len(concealed) == len(own)
+    assert torch.allclose((concealed @ own.T).amax(dim=-1), torch.ones(3), atol=1e-5)
+    for phrase in ("a pure tone", "noisy", "rumble", "unpitched"):
+        assert (known.bank @ BagOfWords()([phrase])[0]).max() > 0.999
+    assert not known.draw(number, torch.Generator().manual_seed(0), 0.0).hidden.any()

@@ -1,0 +1,72 @@
+"""New words as a blend of known ones: what is known stays, what is hidden has no say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from builders import CODEC, MASKER, tiny_bundle
+from torch.nn.functional import normalize
+
+from rtsep.models.masker import MaskerConfig
+from rtsep.models.neighbours import Neighbours
+from rtsep.models.separator import Separator
+
+TEXT = 64
+
+
+def bank(phrases: int = 20, temperature: float = 0.05) -> Neighbours:
+    neighbours = Neighbours(phrases, TEXT, temperature)
+    generator = torch.Generator().manual_seed(0)
+    neighbours.bank.copy_(normalize(torch.randn(phrases, TEXT, generator=generator), dim=-1))
+    return neighbours
+
+
+def test_a_phrase_of_the_bank_stays_nearly_what_it_is() -> None:
+    neighbours = bank()
+    blended = neighbours(neighbours.bank)
+    assert ((blended * neighbours.bank).sum(dim=-1) > 0.99).all()
+
+
+def test_a_new_phrase_becomes_a_blend_of_its_neighbours() -> None:
+    neighbours = bank()
+    between = normalize(neighbours.bank[3] + neighbours.bank[7], dim=-1)
+    aside = normalize(torch.randn(TEXT, generator=torch.Generator().manual_seed(1)), dim=-1)
+    blended = neighbours(normalize(between + 0.5 * aside, dim=-1))
+    likeness = neighbours.bank @ blended
+    assert set(likeness.topk(2).indices.tolist()) == {3, 7}
+    assert float(blended @ between) > 0.8
+    assert abs(float(blended.norm()) - 1) < 1e-5
+
+
+def test_hidden_phrases_have_no_say() -> None:
+    neighbours = bank()
+    hidden = torch.zeros(20, dtype=torch.bool)
+    hidden[3] = True
+    blended = neighbours(neighbours.bank[3], hidden)
+    assert float(blended @ neighbours.bank[3]) < 0.7
+    weights = (neighbours.bank[3] @ neighbours.bank.T / 0.05).masked_fill(hidden, float("-inf")).softmax(-1)
+    assert torch.allclose(blended, normalize(weights @ neighbours.bank, dim=-1), atol=1e-5)
+
+
+def test_a_bank_that_is_hidden_altogether_still_gives_a_direction() -> None:
+    neighbours = bank()
+    blended = neighbours(neighbours.bank[:2], torch.ones(2, 20, dtype=torch.bool))
+    assert blended.isfinite().all()
+
+
+def test_the_bank_travels_with_the_bundle_and_steers_the_film_head(tmp_path: Path) -> None:
+    config = MaskerConfig(**MASKER.model_dump() | {"phrases": 5, "temperature": 0.1})
+    torch.manual_seed(0)
+    separator = Separator(CODEC, config)
+    assert separator.film_head.neighbours is not None
+    words = normalize(torch.randn(5, config.text), dim=-1)
+    separator.film_head.neighbours.bank.copy_(words)
+    loaded = tiny_bundle(tmp_path, separator.eval()).separator.film_head
+    assert loaded.neighbours is not None
+    assert torch.allclose(loaded.neighbours.bank, words, atol=1e-3)
+    new = normalize(words[0] + 0.3 * torch.randn(config.text), dim=-1)
+    with torch.no_grad():
+        blended = loaded.neighbours(new)
+        loaded.neighbours = None
+        assert torch.allclose(separator.film_head(new), loaded(blended), atol=2e-2)
