@@ -31,11 +31,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from rtsep import control
 from rtsep.audio.device import find_device, open_device, terminate
 from rtsep.config import DEFAULT_RESERVE_MS
-from rtsep.control import SetPrompts
 from rtsep.engine import SWITCH_INTERVAL_S, Engine
 from rtsep.models.bundle import load_bundle
+from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
 
 RATE = 48_000
@@ -74,7 +75,12 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
     bundle = load_bundle(options.bundle)
     device = open_device(find_device(None, "input"), find_device(None, "output"))
     engine = Engine(
-        bundle.separator, FilmCache(bundle), device, SetPrompts((PROMPT,)), reserve_ms=options.reserve_ms
+        bundle.separator,
+        FilmCache(bundle),
+        device,
+        control.Console.of([PROMPT]),
+        options.reserve_ms,
+        step=live_step(bundle),
     )
     engine.start()
     try:

@@ -17,8 +17,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from rtsep import control
 from rtsep.audio.file import AudioSink, AudioSource
-from rtsep.control import SetPrompts
 from rtsep.models.bundle import load_bundle
 from rtsep.models.condition import Condition
 from rtsep.models.prompts import FilmCache
@@ -56,12 +56,13 @@ def main() -> None:
 
 def _measure(bundle_name: str, source_path: Path, target_path: Path) -> dict[str, Any]:
     """Run the file through, as ``rtsep run`` does, with a look at the memory after every minute."""
-    bundle, prompts = load_bundle(bundle_name), SetPrompts((PROMPT,))
+    bundle, console = load_bundle(bundle_name), control.Console.of([PROMPT])
     resident: list[float] = []
     with AudioSource(source_path) as source:
         rate, channels = source.sample_rate, source.channels
-        pipeline = Pipeline(bundle.separator, Condition.of(prompts, FilmCache(bundle)), rate, channels)
-        worker = Worker(pipeline, prompts)
+        parameters = bundle.separator.film_head.out.out_features
+        condition = Condition.of(console, FilmCache(bundle), parameters)
+        worker = Worker(Pipeline(bundle.separator, condition, rate, channels), console)
         heard = 0
 
         def count(samples: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rtsep.errors import RtsepError
+from rtsep.errors import ConfigError, RtsepError
 
 app = typer.Typer(
     help="Live, text-prompted sound separation.",
@@ -53,13 +53,25 @@ def run(
     remove: Annotated[list[str] | None, typer.Option(help="What to take away; repeats.")] = None,
     input: Annotated[str | None, typer.Option("--input", "-i", help="Device, file, or - for stdin.")] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Device, file, or - for stdout.")
+        str | None, typer.Option("--output", "-o", help="Device, file, - for stdout, or a folder for stems.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Preset: a name from presets/, or a TOML file.")] = None,
-    gain_db: Annotated[float | None, typer.Option("--gain", help="Level of the result, dB.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Preset: a name from 'rtsep presets', or a TOML file.")
+    ] = None,
+    gain: Annotated[float | None, typer.Option(help="Level of the result, dB.")] = None,
     wet: Annotated[float | None, typer.Option(help="0 is the untouched input, 1 the result.")] = None,
+    bypass: Annotated[
+        bool | None, typer.Option("--bypass/--no-bypass", help="Let the input through, delayed to match.")
+    ] = None,
     full_band: Annotated[
         bool | None, typer.Option("--full-band/--model-band", help="Keep what lies above the model's band.")
+    ] = None,
+    turn: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any parameter, NAME=VALUE, such as prompt/1/gain=-6; repeats."),
+    ] = None,
+    stems: Annotated[
+        bool | None, typer.Option("--stems", help="Every strip on channels, or in a file, of its own.")
     ] = None,
     channels: Annotated[int | None, typer.Option(help="1 or 2.")] = None,
     raw: Annotated[
@@ -75,24 +87,61 @@ def run(
     reserve_ms: Annotated[
         float | None, typer.Option(help="Reserve against dropouts, part of the latency.")
     ] = None,
+    osc: Annotated[
+        bool | None, typer.Option("--osc", help="Listen for OSC, so that others turn the knobs.")
+    ] = None,
+    osc_port: Annotated[int | None, typer.Option(help="UDP port for OSC, 7770; 0: any free one.")] = None,
+    osc_host: Annotated[str | None, typer.Option(help="Address for OSC, 127.0.0.1.")] = None,
+    osc_allow: Annotated[
+        list[str] | None, typer.Option(help="Address or network that may send OSC; repeats.")
+    ] = None,
+    panel: Annotated[bool | None, typer.Option("--panel", help="Open the panel.")] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Hear one sound: microphone in, separated sound out, until Ctrl-C; or files, or pipes."""
     flags: dict[str, Any] = dict(locals())
-    from rtsep.config import run_settings
+    from rtsep.config import parse_value, run_settings
     from rtsep.session import run_session
 
-    del flags["preset"], flags["json_file"]
+    for name in ("preset", "json_file", "prompt", "remove", "turn"):
+        del flags[name]
+    turned = {name: flags.pop(name) for name in ("gain", "wet", "bypass", "full_band")}
+    turned = {name: value for name, value in turned.items() if value is not None}
+    turned |= dict(parse_value(text) for text in turn or ())
     given = {name: value for name, value in flags.items() if value is not None}
-    run_session(run_settings(preset, given), json_file)
+    settings, console = run_settings(
+        preset, given, keep=tuple(prompt or ()), remove=tuple(remove or ()), turned=turned
+    )
+    run_session(settings, console, json_file)
 
 
 @app.command()
-def devices() -> None:
+def panel(
+    host: Annotated[str, typer.Option(help="Where the engine runs.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its UDP port for OSC.")] = 7770,
+) -> None:
+    """Open the panel: knobs, meters and pictures of an engine that runs, or that it starts."""
+    try:
+        from gui.app import main as open_panel
+    except ImportError as error:
+        raise ConfigError(f"the panel needs {error.name}: pip install 'rtsep[gui]'") from error
+    sys.exit(open_panel(["--host", host, "--port", str(port)]))
+
+
+@app.command()
+def devices(
+    as_json: Annotated[bool, typer.Option("--json", help="A list for machines.")] = False,
+) -> None:
     """List the sound cards."""
+    import json
+    from dataclasses import asdict
+
     from rtsep.audio.device import list_devices
 
     found = list_devices()
+    if as_json:
+        print(json.dumps([asdict(device) for device in found]))
+        return
     for device in found:
         print(device)
     if not found:
@@ -116,10 +165,11 @@ def bundles() -> None:
 @app.command()
 def presets() -> None:
     """List the presets."""
-    from rtsep.config import preset_names, run_settings
+    from rtsep.presets import Presets
 
-    for name in preset_names():
-        print(f"{name}: {run_settings(name, {}).prompts}")
+    found = Presets()
+    for name in found.names():
+        print(f"{name}: {found.load(name)}")
 
 
 @app.command()
@@ -215,6 +265,16 @@ def export(
 
     additions = Additions(figures, plot, hardware, data, notes)
     export_run(runs, out, description, card=card, additions=additions)
+
+
+@app.command()
+def prepare(folder: Annotated[Path, typer.Argument(help="A bundle's folder.")]) -> None:
+    """Give a bundle what makes it start and switch at once: the graph of one hop, the presets' prompts."""
+    from rtsep.evaluate.demo import PROMPTS
+    from rtsep.models.prepare import prepare_bundle
+    from rtsep.presets import Presets
+
+    prepare_bundle(folder, [*PROMPTS, *Presets().prompts()])
 
 
 @app.command("eval")

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rtsep.control import PARAMETERS, SetPrompts
-from rtsep.errors import ConfigError
-
-PRESETS = Path(__file__).parents[1] / "presets"
+from rtsep.control import PARAMETERS, Console
+from rtsep.errors import CommandError, ConfigError
+from rtsep.presets import RUN, Preset, Presets
 
 Compute = Literal["auto", "cpu", "cuda", "mps"]
 
 DEFAULT_RESERVE_MS = 12.0
 """A step of the model, and the scheduler's moods."""
 
-
-def _turns(name: str) -> Any:
-    """A field for one of ``PARAMETERS``, with its range and default."""
-    parameter = PARAMETERS[name]
-    return Field(parameter.default, ge=parameter.low, le=parameter.high, description=parameter.help)
+DEFAULT_OSC_PORT = 7770
+"""Free of what DAWs and control surfaces use (8000, 9000, 11000, 3819)."""
 
 
 class RunSettings(BaseModel):
-    """Everything that ``rtsep run`` can be told; the keys of a preset file."""
+    """What can only be chosen at the start of ``rtsep run``; the keys of a preset's table ``run``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: tuple[str, ...] = ()
-    """What to hear."""
-    remove: tuple[str, ...] = ()
-    """What to take away."""
     input: str | None = None
     """A device, a file, or ``-``; the default microphone if None."""
     output: str | None = None
     """A device, a file, or ``-``; the default loudspeaker if None."""
-    gain_db: float = _turns("gain_db")
-    wet: float = _turns("wet")
-    full_band: float = _turns("full_band")
     channels: Literal[1, 2] | None = None
     raw: bool = False
     """Samples without a header on stdout."""
+    stems: bool = False
+    """Every strip, and everything else, on channels or in files of its own."""
     duration: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds after which to stop."""
     bundle: str = "default"
@@ -54,38 +46,75 @@ class RunSettings(BaseModel):
     """Samples a callback; 0 leaves it to the device."""
     reserve_ms: float = Field(DEFAULT_RESERVE_MS, gt=0, le=1000)
     """How late the worker may be before the output runs dry; part of the latency."""
+    osc: bool = False
+    """Listen for OSC, on a live run."""
+    osc_port: int = Field(DEFAULT_OSC_PORT, ge=0, le=65_535)
+    """UDP port; any free one if 0."""
+    osc_host: str = "127.0.0.1"
+    """Address to listen on for OSC."""
+    osc_allow: tuple[str, ...] = ()
+    """Addresses and networks that may send, where ``osc_host`` is more than this machine."""
+    panel: bool = False
+    """Open the panel, which needs OSC and so switches it on."""
 
-    @property
-    def prompts(self) -> SetPrompts:
-        """The prompts as a command."""
-        return SetPrompts(self.prompt, self.remove)
 
+def run_settings(
+    preset: str | None,
+    given: Mapping[str, Any],
+    *,
+    keep: tuple[str, ...] = (),
+    remove: tuple[str, ...] = (),
+    turned: Mapping[str, Any] | None = None,
+    presets: Presets | None = None,
+) -> tuple[RunSettings, Console]:
+    """Settings and console from a preset, by name or path, and from the command line, which wins.
 
-def preset_names() -> list[str]:
-    """The presets that come with rtsep."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
-
-
-def run_settings(preset: str | None, given: dict[str, Any]) -> RunSettings:
-    """Settings from a preset, by name or path, and the flags that were given, which win.
+    Args:
+        preset: name or path.
+        given: keys of ``RunSettings``.
+        keep: sounds to hear; with ``remove`` they take the place of the preset's strips.
+        remove: sounds to take away.
+        turned: values of ``PARAMETERS`` by name.
+        presets: where presets are found.
 
     Raises:
         ConfigError: naming file or flag, key and what is allowed.
+        CommandError: a prompt or a parameter that cannot be.
     """
-    values: dict[str, Any] = {}
-    if preset is not None:
-        path = PRESETS / f"{preset}.toml"
-        path = path if path.is_file() else Path(preset)
+    found = Preset(Console()) if preset is None else (presets or Presets()).read(preset)
+    _check(found.run, preset)
+    settings = _check({**found.run, **given})
+    console = found.console
+    if keep or remove:
+        named = Console.of(keep, remove)
+        console = replace(console, strips=named.strips)
+    for name, value in (turned or {}).items():
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(
-                f"no preset {preset!r}: have {', '.join(preset_names())}, or give a TOML file"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        _check(values, path)
-    return _check(values | given)
+            console = console.turned(name, value)
+        except CommandError as error:
+            flag = f"--{name.replace('_', '-')}" if name in PARAMETERS and "/" not in name else "--set"
+            raise ConfigError(f"{flag}: {error}") from error
+    return settings, console
+
+
+def parse_value(text: str) -> tuple[str, float | str]:
+    """``NAME=VALUE`` as ``--set`` takes it; words where the parameter wants words.
+
+    Raises:
+        ConfigError: it has no such form, or no such parameter.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or name not in PARAMETERS:
+        raise ConfigError(
+            f"--set {text!r}: give NAME=VALUE with a name from the table of parameters in README.md, "
+            "such as prompt/1/gain=-6"
+        )
+    if PARAMETERS[name].kind is str:
+        return name, value
+    try:
+        return name, {"true": 1.0, "false": 0.0}[value] if value in ("true", "false") else float(value)
+    except ValueError as error:
+        raise ConfigError(f"--set {text!r}: {value!r} is no number") from error
 
 
 def check_writable(path: Path | None) -> Path | None:
@@ -105,17 +134,16 @@ def check_writable(path: Path | None) -> Path | None:
     return path
 
 
-def _check(values: dict[str, Any], file: Path | None = None) -> RunSettings:
+def _check(values: Mapping[str, Any], file: str | None = None) -> RunSettings:
     try:
-        return RunSettings.model_validate(values)
+        return RunSettings.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(RunSettings.model_fields)
-            raise ConfigError(f"{file}: unknown key {key!r}; known are {known}") from error
-        flag = "--" + key.removesuffix("_db").replace("_", "-")
-        said = f"{key} in {file}" if file else flag
+            raise ConfigError(f"{file}: unknown key {RUN}.{key}; known are {known}") from error
+        said = f"{RUN}.{key} in {file}" if file else "--" + key.replace("_", "-")
         raise ConfigError(f"{said} is {first['input']!r}: {_lowered(first['msg'])}") from error
 
 

@@ -38,6 +38,11 @@ def progress_bar(prompt: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: progress.advance(task, count)
 
 
+def say(text: str) -> None:
+    """One line that stays."""
+    console.print(text, highlight=False, soft_wrap=True)
+
+
 def show_report(report: dict[str, Any]) -> None:
     """The one line at the end."""
     rtf = f"{report['rtf']:.2f}" if report["seconds"] else "-"
@@ -56,5 +61,5 @@ def _in_words(status: Status) -> str:
     latency = f"latency {status.latency_ms:.1f} ms  " if status.latency_ms else ""
     return (
         f"{latency}load {100 * status.load:3.0f} %  dropouts {status.dropouts}  "
-        f"in {status.peak_in_db:6.1f} dB  out {status.peak_out_db:6.1f} dB  {status.prompt}"
+        f"in {status.level_in.peak_db:6.1f} dB  out {status.level_out.peak_db:6.1f} dB  {status.prompt}"
     )

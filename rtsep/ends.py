@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import soundfile
@@ -12,7 +16,8 @@ from rtsep.audio.device import find_device
 from rtsep.audio.file import AudioSink, AudioSource
 from rtsep.audio.live import LiveSink, LiveSource
 from rtsep.config import RunSettings
-from rtsep.errors import ConfigError
+from rtsep.control import Console
+from rtsep.errors import AudioFileError, ConfigError
 from rtsep.pipeline import Samples
 
 
@@ -22,7 +27,11 @@ def is_file(text: str | None) -> bool:
         return False
     suffix = Path(text).suffix.lstrip(".").upper()
     known = {*soundfile.available_formats(), "AIF", "OPUS"}
-    return text == "-" or suffix in known or Path(text).is_file()
+    return text == "-" or suffix in known or text.endswith("/") or Path(text).exists()
+
+
+def _is_folder(text: str) -> bool:
+    return text.endswith("/") or Path(text).is_dir()
 
 
 def check_ends(settings: RunSettings, json_file: Path | None) -> None:
@@ -37,6 +46,8 @@ def check_ends(settings: RunSettings, json_file: Path | None) -> None:
         raise ConfigError("--output - is a terminal: pipe it on, or name a file or device")
     if settings.raw and settings.output != "-":
         raise ConfigError("--raw is for --output -: files say their format by their ending")
+    if settings.output is not None and _is_folder(settings.output) and not settings.stems:
+        raise ConfigError(f"--output {settings.output} is a folder: name a file in it, or ask for --stems")
     seen: dict[Path, str] = {}
     for flag, text in (("--input", settings.input), ("--output", settings.output), ("--json", json_file)):
         if text is None or text == "-" or (flag != "--json" and not is_file(str(text))):
@@ -58,11 +69,76 @@ def open_source(settings: RunSettings) -> AudioSource | LiveSource:
     return LiveSource(found, settings.device_rate, settings.channels or 1, settings.block)
 
 
-def open_sink(settings: RunSettings, sample_rate: int, channels: int) -> AudioSink | LiveSink:
-    """The output, for (n, channels) samples."""
+def open_sink(
+    settings: RunSettings, sample_rate: int, channels: int, console: Console
+) -> AudioSink | LiveSink | StemFiles:
+    """The output, for (n, outputs * channels) samples."""
+    stems = stem_count(settings, console)
+    width = (stems + 1) * channels
+    if settings.output is not None and _is_folder(settings.output):
+        return StemFiles(Path(settings.output), sample_rate, channels, console, stems)
     if settings.output is not None and is_file(settings.output):
-        return AudioSink(settings.output, sample_rate, channels, raw=settings.raw)
-    return LiveSink(find_device(settings.output, "output"), sample_rate, channels, settings.block)
+        return AudioSink(settings.output, sample_rate, width, raw=settings.raw)
+    return LiveSink(find_device(settings.output, "output"), sample_rate, width, settings.block)
+
+
+def stem_count(settings: RunSettings, console: Console) -> int:
+    """Strips that get an output of their own, beside everything else; 0 where all is mixed into one."""
+    return console.used[-1] + 1 if settings.stems and console.used else 0
+
+
+class StemFiles:
+    """One WAV file for each strip, called by its number and words, and one for everything else.
+
+    Args:
+        folder: made if it is not there.
+        sample_rate: of all.
+        channels: of each.
+        console: whose strips are written.
+        stems: the first so many.
+
+    Raises:
+        AudioFileError: a file cannot be made.
+    """
+
+    def __init__(self, folder: Path, sample_rate: int, channels: int, console: Console, stems: int) -> None:
+        names = [f"{number} {_as_name(console.strips[number - 1].text)}" for number in range(1, stems + 1)]
+        self.channels = channels
+        self._open = ExitStack()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(f"cannot make the folder {folder} ({error.strerror})") from error
+        with ExitStack() as opened:  # closed again if one of them cannot be made
+            self._sinks = [
+                opened.enter_context(AudioSink(folder / f"{name.strip()}.wav", sample_rate, channels))
+                for name in (*names, "everything else")
+            ]
+            self._open = opened.pop_all()
+
+    def write(self, samples: Samples) -> None:
+        """Append (n, outputs * channels) samples.
+
+        Raises:
+            AudioFileError: the disk is full.
+        """
+        for number, sink in enumerate(self._sinks):
+            sink.write(samples[:, number * self.channels : (number + 1) * self.channels])
+
+    def __enter__(self) -> Self:
+        """The sink itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finalise every file."""
+        self._open.__exit__(kind, error, trace)
+
+
+def _as_name(words: str) -> str:
+    """Words as part of a file's name on any system."""
+    return re.sub(r"[^\w .+-]", "", words)[:60]
 
 
 def as_channels(block: Samples, channels: int) -> Samples:

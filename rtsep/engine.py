@@ -7,22 +7,29 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import torch
+from platformdirs import user_music_path
 from torch import Tensor
 
 from rtsep.audio.contract import AudioDevice
 from rtsep.audio.prefill import prefill_samples
+from rtsep.audio.spectrum import band_levels
 from rtsep.config import DEFAULT_RESERVE_MS
-from rtsep.control import Command, SetPrompts, Status
-from rtsep.errors import DeviceError, EngineError
+from rtsep.control import Command, Console, Record, ResetCounts, Status
+from rtsep.errors import CommandError, DeviceError, EngineError
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
+from rtsep.models.onnx import Step
 from rtsep.models.separator import Separator
 from rtsep.pipeline import Pipeline, Timing
-from rtsep.worker import Change, Worker
+from rtsep.recorder import Recorder
+from rtsep.worker import Change, StartRecording, StopRecording, Worker
 
 SWITCH_INTERVAL_S = 2e-5
 """What the process of an engine sets with ``sys.setswitchinterval``: every tensor operation lets go of the
@@ -33,35 +40,60 @@ _PRIORITY = 10
 """Real-time priority of the worker: above all that is not audio, below every audio callback."""
 
 
-class Engine:
-    """Live separation on an open device.
+class Films(Protocol):
+    """FiLM parameters of prompts, as a ``FilmCache`` keeps them."""
 
-    ``start`` makes the one thread there is; ``submit`` and ``status`` may be used from any thread.
+    def __call__(self, prompt: str) -> Tensor:
+        """FiLM parameters (parameters,) of a prompt; may take long. Raises RtsepError."""
+        ...
+
+    def knows(self, prompt: str) -> bool:
+        """Whether a call will return at once."""
+        ...
+
+
+class Engine:
+    """Live separation on an open device; a ``Host`` for a ``Desk``.
+
+    ``start`` makes the one thread there is; ``apply``, ``obey``, ``knows``, ``learn`` and ``status`` may be
+    used from any other.
 
     Args:
         separator: the model, on the device that is to run it.
-        films: FiLM parameters of a prompt, as a ``FilmCache`` gives them.
+        films: FiLM parameters of prompts.
         device: open, not yet started.
-        prompts: what to hear first.
+        console: what to hear first.
         reserve_ms: how late the worker may be; part of the latency.
+        step: what runs the model over one hop, the separator itself by default.
+        stems: strips that have an output of their own, beside the residual; 0 for one output.
+        recordings: folder for what ``Record`` writes.
     """
 
     def __init__(
         self,
         separator: Separator,
-        films: Callable[[str], Tensor],
+        films: Films,
         device: AudioDevice,
-        prompts: SetPrompts,
+        console: Console,
         reserve_ms: float = DEFAULT_RESERVE_MS,
+        *,
+        step: Step | None = None,
+        stems: int = 0,
+        recordings: Path | None = None,
     ) -> None:
-        self._films, self._device = films, device
+        self._films, self._device, self._stems = films, device, stems
+        self._parameters = separator.film_head.out.out_features
         timing = Timing(separator, device.sample_rate)
         lag = callbacks_late(device.block, device.sample_rate, reserve_ms)
         self._prefill = prefill_samples(device.block, lag, timing.emitted, timing.period)
         self.latency: LatencyBudget = timing.budget(self._prefill, device.device_latency_samples)
-        condition = Condition.of(prompts, films)
-        self.pipeline = Pipeline(separator, condition, device.sample_rate, device.channels_in)
-        self.worker = Worker(self.pipeline, prompts, self.latency.ms(self.latency.total))
+        condition = self._condition(console)
+        self.pipeline = Pipeline(separator, condition, device.sample_rate, device.channels_in, step)
+        terms = self.latency.terms_ms()
+        promised = Status(latency_ms=terms.pop("total"), latency_terms_ms=tuple(terms.items()))
+        self.worker = Worker(self.pipeline, console, promised)
+        self._recordings = recordings or user_music_path() / "rtsep"
+        self._recorder: Recorder | None = None
         self._opened = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtsep-worker")
@@ -69,22 +101,73 @@ class Engine:
 
     @property
     def status(self) -> Status:
-        """What the engine is doing."""
-        return replace(self.worker.status, dropouts=self._device.dropouts)
+        """What the engine is doing; of dropouts also those since the worker last did anything."""
+        dropouts = self._device.dropouts - self.worker.dropouts_before
+        return replace(self.worker.status, dropouts=dropouts)
+
+    def spectra(self) -> dict[str, bytes]:
+        """The newest spectrum of input and output, see ``band_levels``; empty before the first sample."""
+        recent = self.worker.recent
+        if not recent:
+            return {}
+        rate = self.pipeline.timing.sample_rate
+        sides = zip(("in", "out"), zip(*recent, strict=True), strict=True)
+        return {side: band_levels(np.concatenate(chunks), rate) for side, chunks in sides}
 
     @property
     def running(self) -> bool:
         """Whether sound is being processed."""
         return self._thread.is_alive()
 
-    def submit(self, command: Command) -> None:
-        """Have a command obeyed at the next hop; looks prompts up first, in the caller's thread.
+    def knows(self, text: str) -> bool:
+        """Whether a prompt's FiLM parameters are at hand."""
+        return self._films.knows(text)
+
+    def learn(self, text: str) -> None:
+        """Compute a prompt's FiLM parameters.
 
         Raises:
-            CommandError: the command cannot be obeyed.
+            RtsepError: the prompt cannot be understood, or the text encoder is missing.
         """
-        condition = Condition.of(command, self._films) if isinstance(command, SetPrompts) else None
-        self.worker.changes.put(Change(command, condition))
+        self._films(text)
+
+    def apply(self, console: Console, preset: str = "") -> None:
+        """Have a console heard from the next hop on; looks up prompts that are not known, in this thread.
+
+        Raises:
+            RtsepError: a prompt cannot be understood.
+        """
+        self.worker.orders.put(Change(console, self._condition(console), preset))
+
+    def obey(self, command: Command) -> None:
+        """Record, or reset counts.
+
+        Raises:
+            AudioFileError: the recording cannot be made.
+            CommandError: the command is none of an engine's.
+            EngineError: the engine has been stopped.
+        """
+        if self._stopping.is_set():  # nobody would end a recording that begins now
+            raise EngineError("the engine has stopped: start it again")
+        match command:
+            case ResetCounts():
+                self.worker.orders.put(command)
+            case Record(on=True):
+                if self._recorder is None:
+                    device, channels = self._device, self._device.channels_in
+                    folder = _unused(self._recordings, f"{datetime.now().astimezone():%Y-%m-%d %H.%M.%S}")
+                    outputs = channels * self.pipeline.outputs
+                    self._recorder = Recorder(folder, device.sample_rate, channels, outputs)
+                    self.worker.orders.put(StartRecording(self._recorder))
+            case Record():
+                if self._recorder is not None:
+                    self.worker.orders.put(StopRecording())
+                    self._recorder = None
+            case _:
+                raise CommandError(f"an engine has no use for {command}")
+
+    def _condition(self, console: Console) -> Condition:
+        return Condition.of(console, self._films, self._parameters, self._stems)
 
     def open(self) -> None:
         """Start the device, so that ``step`` has something to do.
@@ -117,6 +200,10 @@ class Engine:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
+        self.worker.obey(self._device.dropouts)  # else a recording that was to end would wait for ever
+        if self._recorder is not None:  # the worker is gone, so nobody else hands anything over
+            self._recorder.close()
+            self._recorder = None
         self._device.stop()
         if self._failure is not None:
             raise self._failure
@@ -139,6 +226,12 @@ class Engine:
     def step(self) -> None:
         """Process what the device has captured, once; the worker's thread does nothing else."""
         self._device.write(self.worker.process(self._device.read(), self._device.dropouts))
+
+
+def _unused(folder: Path, name: str) -> Path:
+    """A folder that is not there yet, called so, or so with a number."""
+    names = (name, *(f"{name} ({number})" for number in range(2, 1000)))
+    return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
 def _hurry() -> None:

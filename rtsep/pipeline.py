@@ -2,16 +2,17 @@
 
 ::
 
-    x ─ resample ─ hops ─ separator ─ drop lookahead ─ resample ─── low ─┐
-    │      └──────────────────────── resample ─ x - that = high · gain ──┴─ separated ─ wet/dry ─ y
-    └─ wait ─────────────────────────────────────────────────── dry ──────────────────┘
+    x ─ resample ─ hops ─ separator ─ drop lookahead ─ resample ────── low ─┐
+    │      └──────────────────────── resample ─ x - that = high · upper gain ─┤
+    └─ wait ─────────────────────────────────────────────── dry · dry gain ─┴─ gain ─ wet/dry ─ y
 
 Output sample k belongs to input sample k; how many have come out after n in (``emitted``) is known
 beforehand, so that whoever plays them can promise a latency. Files and live input go through the
 same object.
 
 What the model's rate cannot carry (above 11 kHz for 24 kHz) is the input less its own resampled
-self; it follows the mask's energy ratio, so that a mask of ones gives back the input.
+self; it follows the mask, so that a mask of ones gives back the input. "Everything else" is the
+input less what was found: strips and residual add up to the input exactly.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtsep.audio.resample import Ratio, Resampler
-from rtsep.control import PARAMETERS
+from rtsep.control import PARAMETERS, Console
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
+from rtsep.models.onnx import Step
 from rtsep.models.separator import Separator
-from rtsep.models.traced import Step, traced_step
 from rtsep.nn.streaming import State
 
 Samples = NDArray[np.float32]
@@ -38,6 +39,9 @@ FADE_HOPS = 3
 
 RAMP_S = 0.01
 """Time in which gain, wet/dry and bypass move from one end of their range to the other."""
+
+RAMPED = ("gain", "wet", "bypass", "full_band")
+"""The parameters that act on the result, sample by sample; the others act on the masks, hop by hop."""
 
 MOST_HOPS = 500
 """Hops that go through the model at once, which bounds the memory of a long file."""
@@ -81,31 +85,45 @@ class Pipeline:
 
     Args:
         separator: the model, on the device that is to run it.
-        condition: what to hear.
+        condition: what to hear; how many outputs it has stays as it is.
         sample_rate: samples a second of what comes in and goes out.
         channels: audio channels; they share one mask.
+        step: what runs the model over one hop, the separator itself by default.
     """
 
-    def __init__(self, separator: Separator, condition: Condition, sample_rate: int, channels: int) -> None:
+    def __init__(
+        self,
+        separator: Separator,
+        condition: Condition,
+        sample_rate: int,
+        channels: int,
+        step: Step | None = None,
+    ) -> None:
         self.separator, self.channels = separator, channels
+        self.outputs = len(condition.mix.dry)
         self.timing = Timing(separator, sample_rate)
         self.hops = 0
         self.bad_samples = 0
-        self.parameters = {name: parameter.default for name, parameter in PARAMETERS.items()}
-        self._at = dict(self.parameters)
+        self.console = Console()
+        """Of it only ``RAMPED`` is looked at here; the strips arrive as a condition."""
+        self._at = {name: float(self.console[name]) for name in RAMPED}
         self._device = next(separator.parameters()).device
         self._fade: list[Condition] = []
         self._condition = condition.to(self._device)
-        self._state = separator.initial_state(1, channels, len(condition), 1)
-        self._one_hop: tuple[int, Step] | None = None  # a recorded step, and the number of its prompts
+        self._state = separator.initial_state(1, channels, len(condition), self.outputs)
+        self._step: Step = step or separator
+        self._live = False
+        self._received = self._given = 0
+        self._pending: list[Samples] = []  # input that completes no hop yet
         self._down = Resampler(sample_rate, separator.sample_rate, channels)
-        self._up = Resampler(separator.sample_rate, sample_rate, channels)
+        self._up = Resampler(separator.sample_rate, sample_rate, channels * self.outputs)
         self._up_unmasked = Resampler(separator.sample_rate, sample_rate, channels)
         self._waiting = np.zeros((0, channels), np.float32)  # at the model's rate, less than a hop
         self._early = separator.lookahead  # samples that the model gives out before time 0
-        self._dry, self._low, self._unmasked = (np.zeros((0, channels), np.float32) for _ in range(3))
-        self._gains = np.ones(1)
-        self._given = 0
+        self._dry, self._unmasked = (np.zeros((0, channels), np.float32) for _ in range(2))
+        self._low = np.zeros((0, channels * self.outputs), np.float32)
+        # (hops, 2, outputs): upper and dry gain of each frame, the first row for the time before frame 0.
+        self._gains = np.stack([np.ones(self.outputs), condition.mix.dry.numpy()])[None]
 
     @property
     def on_cpu(self) -> bool:
@@ -114,46 +132,49 @@ class Pipeline:
 
     @torch.inference_mode()
     def warm_up(self, hops: int = 5) -> None:
-        """Get ready to run hop by hop, live: record the model's step, run it over silence, forget it.
+        """Get ready to run hop by hop, live: run the model over silence and forget it.
 
-        So the recording, and the allocations of the first calls, are over before there is anything to miss.
+        So the allocations of the first calls are over before there is anything to miss.
         """
-        if self.on_cpu:
-            self._one_hop = (
-                len(self._condition),
-                traced_step(self.separator, self.channels, len(self._condition)),
-            )
+        self._live = True
         silence = torch.zeros(1, self.channels, self.separator.hop, device=self._device)
         condition = self._condition
-        state = self.separator.initial_state(1, self.channels, len(condition), 1)
+        state = self.separator.initial_state(1, self.channels, len(condition), self.outputs)
         for _ in range(hops):
-            self._step(1)(silence, condition.film[None, :, None], state, condition.mix)
-
-    def _step(self, hops: int) -> Step:
-        """What runs the model over so many hops: the recorded step where it fits."""
-        if hops == 1 and self._one_hop is not None and self._one_hop[0] == len(self._condition):
-            return self._one_hop[1]
-        return self.separator
+            _, state = self._step(silence, condition.film[None, :, None], state, condition.mix)
 
     def set_condition(self, condition: Condition) -> None:
-        """Hear something else from the next hop on, faded over ``FADE_HOPS``."""
+        """Hear something else from the next hop on, faded over ``FADE_HOPS``; the same changes nothing."""
         condition = condition.to(self._device)
+        if condition.same(self._fade[-1] if self._fade else self._condition):
+            return
         start, end = self._condition.beside(condition)
-        self._state = (self._state[0], _slots(self._state[1], len(end)), self._state[2])
         steps = (torch.arange(1, FADE_HOPS + 1) / FADE_HOPS).tolist()
         self._fade = [start.toward(end, step) for step in steps[:-1]] + [condition]
 
     @torch.inference_mode()
     def push(self, chunk: Samples) -> Samples:
-        """Take (n, channels) more input; returns all samples that are now known, (m, channels)."""
-        chunk = self._clean(chunk)
+        """Take (n, channels) more input; returns all that is now known, (m, outputs * channels).
+
+        The channels of the first output come first, then those of the second.
+        """
+        self._pending.append(chunk)
+        self._received += len(chunk)
+        if self.timing.emitted(self._received) == self._given:  # less work than for every block by itself
+            return np.zeros((0, self.outputs * self.channels), np.float32)
+        chunk, self._pending = self._clean(np.concatenate(self._pending)), []
         at_model_rate = self._down.push(chunk)
         self._dry = np.concatenate([self._dry, chunk])
         self._unmasked = np.concatenate([self._unmasked, self._up_unmasked.push(at_model_rate)])
         self._waiting = np.concatenate([self._waiting, at_model_rate])
-        while hops := min(len(self._waiting) // self.separator.hop, 1 if self._fade else MOST_HOPS):
+        while hops := min(len(self._waiting) // self.separator.hop, self._most_hops):
             self._separate(hops)
         return self._mix(min(len(self._low), len(self._unmasked), len(self._dry)))
+
+    @property
+    def _most_hops(self) -> int:
+        """Live, a late hop must not wait for the next; in a fade every hop has its own condition."""
+        return 1 if self._live or self._fade else MOST_HOPS
 
     def _clean(self, chunk: Samples) -> Samples:
         good = np.isfinite(chunk)
@@ -167,33 +188,49 @@ class Pipeline:
         size = hops * self.separator.hop
         chunk, self._waiting = self._waiting[:size], self._waiting[size:]
         if self._fade:
-            self._condition, *self._fade = self._fade
-            self._state = (self._state[0], _slots(self._state[1], len(self._condition)), self._state[2])
+            before, (self._condition, *self._fade) = self._condition, self._fade
+            if before.strips != self._condition.strips:
+                rows = torch.tensor(before.rows(self._condition.strips), device=self._device)
+                self._state = (self._state[0], _rows(self._state[1], rows), self._state[2])
         mixture = torch.from_numpy(np.ascontiguousarray(chunk.T))[None].to(self._device)
         film, mix = self._condition.film[None, :, None], self._condition.mix
-        separation, self._state = self._step(hops)(mixture, film, self._state, mix)
+        step = self._step if hops == 1 else self.separator
+        separation, self._state = step(mixture, film, self._state, mix)
         self.hops += hops
-        wave = separation.wave[0, 0].T.cpu().numpy()
+        wave = separation.wave[0].flatten(0, 1).T.cpu().numpy()
         skipped = min(self._early, len(wave))
         self._early -= skipped
         self._low = np.concatenate([self._low, self._up.push(wave[skipped:])])
-        self._gains = np.concatenate([self._gains, separation.upper_gain[0, 0].cpu().numpy()])
+        upper = separation.upper_gain[0].T.cpu().numpy()
+        dry = np.broadcast_to(mix.dry.cpu().numpy(), upper.shape)
+        self._gains = np.concatenate([self._gains, np.stack([upper, dry], axis=1)])
 
     def _mix(self, count: int) -> Samples:
         """Join what is known of low band, high band and dry signal."""
         (low, self._low), (dry, self._dry), (unmasked, self._unmasked) = (
             (kept[:count], kept[count:]) for kept in (self._low, self._dry, self._unmasked)
         )
-        gain = 10 ** (self._ramp("gain_db", count) / 20)
+        gain = 10 ** (self._ramp("gain", count) / 20)
         wet = self._ramp("wet", count) * (1 - self._ramp("bypass", count))
-        high = (dry - unmasked) * (self._upper_gain(count) * self._ramp("full_band", count))
+        full_band = self._ramp("full_band", count)
+        upper, direct = self._tracks(count)
+        high = (dry - unmasked) * full_band
+        heard = dry if (full_band == 1).all() else unmasked + high
+        parts = []
+        for output in range(self.outputs):
+            own = low[:, output * self.channels : (output + 1) * self.channels]
+            part = own + high * upper[:, output, None] + heard * direct[:, output, None]
+            parts.append(part * (gain * wet))
+        parts[-1] += dry * (1 - wet)
         self._given += count
-        return ((low + high) * (gain * wet) + dry * (1 - wet)).astype(np.float32)
+        return np.concatenate(parts, axis=1).astype(np.float32)
 
     def _ramp(self, name: str, count: int) -> NDArray[np.float64]:
         """A parameter over the next samples, (count, 1), on its way to where it was set."""
-        target, parameter = self.parameters[name], PARAMETERS[name]
+        target, parameter = float(self.console[name]), PARAMETERS[name]
         start = self._at[name]
+        if start == target:
+            return np.full((count, 1), target)
         reach = (
             (parameter.high - parameter.low) / (RAMP_S * self.timing.sample_rate) * np.arange(1, count + 1)
         )
@@ -202,35 +239,37 @@ class Pipeline:
             self._at[name] = float(values[-1])
         return values[:, None]
 
-    def _upper_gain(self, count: int) -> NDArray[np.float64]:
-        """The high band's gain over the next samples, (count, 1), cross-faded as the model's own frames are.
+    def _tracks(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Upper and dry gain over the next samples, (count, outputs) each.
 
-        Frame t, at the model's rate, takes over between t * hop - lookahead and t * hop.
+        They cross-fade as the model's own frames do: frame t, at the model's rate, takes over between
+        t * hop - lookahead and t * hop.
         """
         timing = self.timing
-        first = (
-            self._given * timing.model_rate // (timing.hop * timing.sample_rate)
-        )  # frame of the first sample
+        # The frame of the first sample.
+        first = self._given * timing.model_rate // (timing.hop * timing.sample_rate)
         spare = min(first - (self.hops - len(self._gains) + 1), len(self._gains) - 1)
         self._gains = self._gains[max(0, spare) :]
-        oldest = self.hops - len(
-            self._gains
-        )  # frame number of gains[0]; frame -1 stands for the one before 0
+        gains = self._gains
+        oldest = self.hops - len(gains)  # frame number of gains[0]; frame -1 stands for the one before 0
+        starts = timing.hop * np.arange(len(gains) - 1)
+        knots = np.stack([starts - timing.lookahead, starts], axis=1).ravel()
+        if not len(knots):
+            upper, dry = gains[0]
+            return np.broadcast_to(upper, (count, self.outputs)), np.broadcast_to(dry, (count, self.outputs))
         position = (
             (np.arange(count) + self._given % timing.sample_rate) * timing.model_rate / timing.sample_rate
         )
         position += self._given // timing.sample_rate * timing.model_rate - (oldest + 1) * timing.hop
-        starts = timing.hop * np.arange(len(self._gains) - 1)
-        knots = np.stack([starts - timing.lookahead, starts], axis=1).ravel()
-        values = np.stack([self._gains[:-1], self._gains[1:]], axis=1).ravel()
-        if not len(knots):
-            return np.full((count, 1), self._gains[0])
-        return np.interp(position, knots, values)[:, None]
+        values = np.stack([gains[:-1], gains[1:]], axis=1).reshape(len(knots), -1)
+        tracks = np.empty((count, values.shape[1]))
+        for column in range(values.shape[1]):
+            tracks[:, column] = np.interp(position, knots, values[:, column])
+        return tracks[:, : self.outputs], tracks[:, self.outputs :]
 
 
-def _slots(state: State, prompts: int) -> State:
-    """A masker's state for another number of prompts: new ones begin with what the first has heard."""
+def _rows(state: State, rows: Tensor) -> State:
+    """A masker's state for other prompts: some of the old ones' rows, in some order."""
     if isinstance(state, Tensor):
-        spare = prompts - len(state)
-        return state[:prompts] if spare <= 0 else torch.cat([state, *[state[:1]] * spare])
-    return tuple(_slots(part, prompts) for part in state)
+        return state.index_select(0, rows)
+    return tuple(_rows(part, rows) for part in state)

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -20,18 +20,20 @@ from rtsep.audio.live import LiveSink, LiveSource
 from rtsep.audio.pipe import PipeClosed
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings
-from rtsep.control import PARAMETERS, SetParameter
+from rtsep.control import Console
 from rtsep.display import progress_bar, show_report, status_line
-from rtsep.ends import as_channels, check_ends, is_file, open_sink, open_source
+from rtsep.ends import as_channels, check_ends, is_file, open_sink, open_source, stem_count
 from rtsep.engine import SWITCH_INTERVAL_S, Engine
-from rtsep.errors import ConfigError
-from rtsep.models.bundle import load_bundle
+from rtsep.errors import CommandError, ConfigError
+from rtsep.models.bundle import Bundle, load_bundle
 from rtsep.models.condition import Condition
+from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
-from rtsep.models.separator import Separator
+from rtsep.models.text import EncoderProcess
 from rtsep.pipeline import Pipeline, Samples
 from rtsep.render import render
-from rtsep.worker import Change, Worker
+from rtsep.surfaces import surfaces
+from rtsep.worker import Worker
 
 FILE_BLOCK_S = 1.0
 """Sound read at once from a file on its way to a file."""
@@ -40,25 +42,26 @@ LIVE_BLOCK_S = 0.05
 """Sound handled at once where one end is a device or a pipe: short enough to hear what is coming."""
 
 
-def run_session(settings: RunSettings, json_file: Path | None) -> None:
+def run_session(settings: RunSettings, console: Console, json_file: Path | None) -> None:
     """Run until the input ends, the duration is over, or SIGINT or SIGTERM; then report.
 
     Raises:
         RtsepError: something that the user can mend.
     """
-    prompts = settings.prompts
+    live = not (is_file(settings.input) or is_file(settings.output))
+    if not console.used and not (live and _is_played(settings)):
+        raise CommandError("no prompt: name a sound to keep (--prompt) or one to remove (--remove)")
     check_ends(settings, json_file)
     device = compute_device(settings.compute)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     bundle = load_bundle(settings.bundle)
     films = FilmCache(bundle)
-    for words in (*prompts.keep, *prompts.remove):
-        films(words)  # an impossible prompt is refused before a device is opened
+    for index in console.used:
+        films(console.strips[index].text)  # an impossible prompt is refused before a device is opened
     if device.type == "cpu":
         torch.set_num_threads(1)
-    separator = bundle.separator.to(device)
-    live = not (is_file(settings.input) or is_file(settings.output))
-    report = (_run_live if live else _run_stream)(settings, separator, films)
+    bundle.separator.to(device)
+    report = (_run_live if live else _run_stream)(settings, console, bundle, films)
     if json_file is not None:
         try:
             json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -66,39 +69,52 @@ def run_session(settings: RunSettings, json_file: Path | None) -> None:
             raise ConfigError(f"cannot write the report to {json_file}: {error.strerror}") from error
 
 
-def _run_live(settings: RunSettings, separator: Separator, films: FilmCache) -> dict[str, Any]:
+def _run_live(settings: RunSettings, console: Console, bundle: Bundle, films: FilmCache) -> dict[str, Any]:
     """Device to device, with a promised latency."""
-    device = open_device(
-        find_device(settings.input, "input"),
-        find_device(settings.output, "output"),
-        sample_rate=settings.device_rate,
-        block=settings.block,
-        channels_in=settings.channels or 1,
-        channels_out=settings.channels if settings.channels == 2 else None,
-    )
-    engine = Engine(separator, films, device, settings.prompts, settings.reserve_ms)
-    for name, value in _turned(settings).items():
-        engine.submit(SetParameter(name, value))
-    with _until_interrupted(), _stopped_after(engine), status_line() as show:
+    channels, stems = settings.channels or 1, stem_count(settings, console)
+    with ExitStack() as stack:
+        if _is_played(settings):
+            encoder = stack.enter_context(EncoderProcess(bundle.config.text_encoder))
+            films = FilmCache(bundle, encode=encoder)
+        device = open_device(
+            find_device(settings.input, "input"),
+            find_device(settings.output, "output"),
+            sample_rate=settings.device_rate,
+            block=settings.block,
+            channels_in=channels,
+            channels_out=(stems + 1) * channels if stems else 2 if settings.channels == 2 else None,
+        )
+        engine = Engine(
+            bundle.separator, films, device, console, settings.reserve_ms, step=live_step(bundle), stems=stems
+        )
+        stack.enter_context(_until_interrupted())
+        if _is_played(settings):
+            stack.enter_context(surfaces(settings, engine, console))
+        stack.enter_context(_stopped_after(engine))
+        show = stack.enter_context(status_line())
         engine.start()
         end = time.monotonic() + (settings.duration or float("inf"))
         while engine.running and (left := end - time.monotonic()) > 0:
             show(engine.status)
             time.sleep(min(0.1, left))
     terms_ms = engine.latency.terms_ms()
-    report = _report(engine.worker, engine.status.dropouts, terms_ms["total"])
+    report = _report(engine.worker, terms_ms["total"])
     show_report(report)
     return report | {"latency_terms_ms": terms_ms}
 
 
-def _run_stream(settings: RunSettings, separator: Separator, films: FilmCache) -> dict[str, Any]:
+def _is_played(settings: RunSettings) -> bool:
+    """Whether somebody will turn knobs."""
+    return settings.osc or settings.panel
+
+
+def _run_stream(settings: RunSettings, console: Console, bundle: Bundle, films: FilmCache) -> dict[str, Any]:
     """Anything with a file or a pipe at one end."""
     with open_source(settings) as source:
         channels, rate = settings.channels or source.channels, source.sample_rate
-        condition = Condition.of(settings.prompts, films)
-        worker = Worker(Pipeline(separator, condition, rate, channels), settings.prompts)
-        for name, value in _turned(settings).items():
-            worker.changes.put(Change(SetParameter(name, value)))
+        separator, stems = bundle.separator, stem_count(settings, console)
+        condition = Condition.of(console, films, separator.film_head.out.out_features, stems)
+        worker = Worker(Pipeline(separator, condition, rate, channels), console)
         most = max(1, round(settings.duration * rate)) if settings.duration else None
         total = min((length for length in (source.length, most) if length is not None), default=None)
         files = all(is_file(end) and end != "-" for end in (settings.input, settings.output))
@@ -111,7 +127,7 @@ def _run_stream(settings: RunSettings, separator: Separator, films: FilmCache) -
 
         quiet = False
         try:
-            with _until_interrupted(), open_sink(settings, rate, channels) as sink:
+            with _until_interrupted(), open_sink(settings, rate, channels, console) as sink:
                 ends.append(sink)
                 with _shown(worker, total, lost) as heard:
                     render(worker, blocks, sink, heard)
@@ -120,8 +136,9 @@ def _run_stream(settings: RunSettings, separator: Separator, films: FilmCache) -
         dropouts = lost()
     # A file comes out aligned: what is left is what the model would cost live.
     timing = worker.pipeline.timing
-    report = _report(worker, dropouts, 1000 * (timing.hop + timing.lookahead) / timing.model_rate)
+    report = _report(worker, 1000 * (timing.hop + timing.lookahead) / timing.model_rate)
     report["bad_samples"] += source.bad_samples
+    report["dropouts"] = dropouts
     if not quiet:
         show_report(report)
     return report
@@ -167,11 +184,6 @@ def _shown(worker: Worker, total: int | None, lost: Callable[[], int]) -> Iterat
             yield lambda count: show(replace(worker.status, dropouts=lost()))
 
 
-def _turned(settings: RunSettings) -> dict[str, float]:
-    """The parameters among the settings."""
-    return {name: getattr(settings, name) for name in PARAMETERS if name in RunSettings.model_fields}
-
-
 def _limited(blocks: Iterable[Samples], most: int | None) -> Iterator[Samples]:
     """Blocks until ``most`` samples have passed."""
     left = most
@@ -185,14 +197,14 @@ def _limited(blocks: Iterable[Samples], most: int | None) -> Iterator[Samples]:
             return
 
 
-def _report(worker: Worker, dropouts: int, latency_ms: float) -> dict[str, Any]:
+def _report(worker: Worker, latency_ms: float) -> dict[str, Any]:
     """What ``--json`` writes."""
     status = worker.status
     return {
         "prompt": status.prompt,
         "seconds": status.seconds,
         "hops": status.hops,
-        "dropouts": dropouts,
+        "dropouts": status.dropouts,
         "rtf": worker.busy_s / status.seconds if status.seconds else None,
         "latency_ms": latency_ms,
         "bad_samples": status.bad_samples,

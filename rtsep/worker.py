@@ -6,33 +6,66 @@ import time
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-from rtsep.audio.meter import measure
-from rtsep.control import Command, SetParameter, SetPrompts, Status
+from rtsep.audio.meter import FLOOR_DB, measure
+from rtsep.audio.spectrum import SIZE
+from rtsep.control import Console, Level, ResetCounts, Status
 from rtsep.models.condition import Condition
 from rtsep.pipeline import Pipeline, Samples
+from rtsep.recorder import Recorder
 
 LOAD_MEMORY_S = 1.0
 """The load shown is an average over about this long."""
 
+PEAK_FALL_DB_S = 26.0
+"""A peak shown falls so fast, so that whoever looks 30 times a second misses none."""
+
 
 @dataclass(frozen=True)
 class Change:
-    """A command with what was prepared for it in the caller's thread."""
+    """A console to be heard, with what was prepared for it in the caller's thread."""
 
-    command: Command
-    condition: Condition | None = None
+    console: Console
+    condition: Condition
+    preset: str = ""
+
+
+@dataclass(frozen=True)
+class StartRecording:
+    """Write down what goes in and out from now on."""
+
+    recorder: Recorder
+
+
+@dataclass(frozen=True)
+class StopRecording:
+    """Hand the recorder its last samples and let go of it."""
+
+
+Order = Change | StartRecording | StopRecording | ResetCounts
 
 
 class Worker:
-    """Drives one pipeline. Only ``changes`` and ``status`` may be touched by other threads."""
+    """Drives one pipeline. Only ``orders``, ``status`` and ``recent`` may be touched by other threads.
 
-    def __init__(self, pipeline: Pipeline, prompts: SetPrompts, latency_ms: float = 0.0) -> None:
+    Args:
+        pipeline: fresh.
+        console: what it plays.
+        status: what is known before the first sample: latency, sample rate.
+    """
+
+    def __init__(self, pipeline: Pipeline, console: Console, status: Status | None = None) -> None:
         self.pipeline = pipeline
-        self.changes: SimpleQueue[Change] = SimpleQueue()
-        self.status = Status(prompt=str(prompts), latency_ms=latency_ms)
+        self.orders: SimpleQueue[Order] = SimpleQueue()
+        pipeline.console = console
+        self.status = replace(status or Status(), console=console, sample_rate=pipeline.timing.sample_rate)
         self.busy_s = 0.0
         """Time spent in the pipeline so far."""
-        self._received = 0
+        self.recent: tuple[tuple[Samples, Samples], ...] = ()
+        """What went in and came out in the last steps, enough for a spectrum."""
+        self._received = self._given = 0
+        self.dropouts_before = 0
+        """Those of the device that were counted before the last reset."""
+        self._recorder: Recorder | None = None
 
     def process(self, samples: Samples, dropouts: int = 0) -> Samples:
         """Obey what is waiting, then separate (n, channels) more samples; returns what has come out.
@@ -42,13 +75,17 @@ class Worker:
             dropouts: the device's count, for the status.
         """
         started = time.perf_counter()
-        self._obey()
+        self.obey(dropouts)
         pipeline = self.pipeline
         output = pipeline.push(samples)
         busy = time.perf_counter() - started
         self.busy_s += busy
+        if self._recorder is not None:
+            self._recorder.put(self._received, samples, self._given, output)
+        self._received += len(samples)
+        self._given += len(output)
         if len(samples):
-            self._received += len(samples)
+            self.recent = (*self.recent[1 - max(2, -(-SIZE // len(samples))) :], (samples, output))
             span = len(samples) / pipeline.timing.sample_rate
             weight = min(1.0, span / LOAD_MEMORY_S)
             status = self.status
@@ -56,30 +93,53 @@ class Worker:
                 status,
                 seconds=self._received / pipeline.timing.sample_rate,
                 hops=pipeline.hops,
-                dropouts=dropouts,
+                dropouts=dropouts - self.dropouts_before,
                 load=status.load + weight * (busy / span - status.load),
-                peak_in_db=_peak_db(samples),
-                peak_out_db=_peak_db(output) if len(output) else status.peak_out_db,
+                level_in=_level(status.level_in, samples, span),
+                level_out=_level(status.level_out, output, span),
                 bad_samples=pipeline.bad_samples,
             )
         return output
 
-    def _obey(self) -> None:
-        """Take every change that waits, in order."""
+    def obey(self, dropouts: int) -> None:
+        """Take every order that waits, in order, as ``process`` does first."""
         while True:
             try:
-                change = self.changes.get_nowait()
+                order = self.orders.get_nowait()
             except Empty:
                 return
-            match change.command:
-                case SetParameter(name, value):
-                    self.pipeline.parameters[name] = value
-                case SetPrompts() as prompts:
-                    assert change.condition is not None
-                    self.pipeline.set_condition(change.condition)
-                    self.status = replace(self.status, prompt=str(prompts))
+            match order:
+                case Change(console, condition, preset):
+                    self.pipeline.console = console
+                    self.pipeline.set_condition(condition)
+                    self.status = replace(self.status, console=console, preset=preset)
+                case StartRecording(recorder):
+                    self._recorder = recorder
+                    self.status = replace(self.status, recording=str(recorder.folder))
+                case StopRecording():
+                    if self._recorder is not None:
+                        self._recorder.finish()
+                    self._recorder = None
+                    self.status = replace(self.status, recording="")
+                case ResetCounts():
+                    self.dropouts_before = dropouts
+                    status = self.status
+                    self.status = replace(
+                        status,
+                        dropouts=0,
+                        level_in=replace(status.level_in, clipped=0),
+                        level_out=replace(status.level_out, clipped=0),
+                    )
 
 
-def _peak_db(samples: Samples) -> float:
-    """The loudest channel's peak."""
-    return max(level.peak_db for level in measure(samples))
+def _level(before: Level, samples: Samples, span_s: float) -> Level:
+    """The loudest channel's level, its peak falling slowly; ``span_s`` has passed since ``before``."""
+    fallen = max(FLOOR_DB, before.peak_db - PEAK_FALL_DB_S * span_s)
+    if not len(samples):
+        return replace(before, peak_db=fallen)
+    channels = measure(samples)
+    return Level(
+        max(fallen, *(level.peak_db for level in channels)),
+        max(level.rms_db for level in channels),
+        before.clipped + sum(level.clipped for level in channels),
+    )

@@ -32,6 +32,9 @@ CODEC = CodecConfig(
     codebook_size=16,
     codebook_dim=4,
 )
+LIVE_CODEC = CodecConfig(codebooks=1, codebook_size=16)
+"""The real hop of 10 ms: of ``CODEC``'s, two thirds of a millisecond, no machine does one after the other."""
+
 MASKER = MaskerConfig(width=32, layers=2, heads=2, feed_forward=48, window=8, text=16, text_hidden=8, floor=0)
 """Without a floor, so that masks can be anything from 0 to 1."""
 
@@ -58,6 +61,13 @@ def tiny_separator(codec: CodecConfig = CODEC, masker: MaskerConfig = MASKER, se
     return separator.eval().requires_grad_(False)
 
 
+def linear_separator(codec: CodecConfig = CODEC, masker: MaskerConfig = MASKER, seed: int = 0) -> Separator:
+    """A fresh codec, which is linear and reconstructs, under the masks of ``tiny_separator``."""
+    separator = Separator(codec, masker)
+    separator.masker.load_state_dict(tiny_separator(codec, masker, seed).masker.state_dict())
+    return separator.eval().requires_grad_(False)
+
+
 def transparent_separator(codec: CodecConfig = CODEC, masker: MaskerConfig = MASKER) -> Separator:
     """A fresh codec, which reconstructs, under a mask of ones."""
     torch.manual_seed(0)
@@ -77,8 +87,14 @@ def random_films(separator: Separator, prompts: int, seed: int = 0) -> Tensor:
 
 def keep_all(films: Tensor) -> Condition:
     """Every prompt of (P, parameters) is kept."""
-    prompts = len(films)
-    return Condition(films, Mix(torch.tensor(0.0), torch.ones(prompts), torch.zeros(prompts)))
+    return heard(films, [1.0] * len(films))
+
+
+def heard(films: Tensor, gains: Sequence[float], *, residual: float = 0.0) -> Condition:
+    """Every prompt of (P, parameters) at a gain of its own, on the strips 0, 1, ..., and the residual."""
+    weights = torch.tensor([gains]) - residual
+    mix = Mix(torch.ones(len(films)), torch.zeros(len(films)), weights, torch.tensor([residual]))
+    return Condition(tuple(range(len(films))), films, mix)
 
 
 def noise(samples: int, channels: int = 1, seed: int = 0, level: float = 0.1) -> Array:

@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     For this process and those it starts, which need no text encoder for that prompt.
     """
     folder = tmp_path_factory.mktemp("home")
-    bundle = builders.tiny_bundle(folder / "bundle", builders.transparent_separator())
+    bundle = builders.tiny_bundle(folder / "bundle", builders.transparent_separator(builders.LIVE_CODEC))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setitem(rtsep.models.text.TEXT_ENCODERS, "bag-of-words", builders.BagOfWords)

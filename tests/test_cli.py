@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 
 from rtsep.audio import wav
 from rtsep.cli import main
-from rtsep.config import preset_names, run_settings
+from rtsep.config import run_settings
+from rtsep.presets import Presets
 
 PROMPT = ("run", "--prompt", "dog barking")
 
@@ -144,7 +145,11 @@ def test_a_prompt_may_look_like_markup(tmp_path: Path, rtsep: Run, monkeypatch: 
 ODD = {
     "no prompt": ((), "name a sound", ("run",)),
     "empty prompt": ((), "prompt is empty", ("run", "--prompt", " ")),
-    "endless prompt": ((), "the prompt has 10000 characters, at most 300", ("run", "--prompt", "x" * 10_000)),
+    "endless prompt": (
+        (),
+        "prompt/1/text has 10000 characters",
+        ("run", "--prompt", "x" * 10_000),
+    ),
     "nine prompts": ((), "9 prompts, at most 8", ("run", *["--prompt", "x"] * 9)),
     "missing file": (("--input", "none.wav"), "no such audio file: none.wav", PROMPT),
     "unknown format": (("--output", "out.raw"), "unknown format of out.raw: end it in .wav", PROMPT),
@@ -152,12 +157,12 @@ ODD = {
     "no such folder": (("--output", "nowhere/out.wav"), "cannot write", PROMPT),
     "unknown bundle": (("--bundle", "nope"), "no bundle 'nope'", PROMPT),
     "unknown compute": (("--compute", "abacus"), "--compute is 'abacus': input should be 'auto'", PROMPT),
-    "unknown preset": (("--preset", "nope"), "no preset 'nope': have birds, ", PROMPT),
+    "unknown preset": (("--preset", "nope"), "no preset 'nope': have birdsong, ", PROMPT),
     "three channels": (("--channels", "3"), "--channels is 3: input should be 1 or 2", PROMPT),
     "channels in words": (("--channels", "two"), "'--channels'", PROMPT),
-    "too wet": (("--wet", "2"), "--wet is 2.0: input should be less than or equal to 1", PROMPT),
-    "too loud": (("--gain", "25"), "--gain is 25.0", PROMPT),
-    "gain nan": (("--gain", "nan"), "--gain is nan", PROMPT),
+    "too wet": (("--wet", "2"), "--wet: wet is 2, but must be from 0 to 1", PROMPT),
+    "too loud": (("--gain", "25"), "--gain: gain is 25, but must be from -60 to 24 dB", PROMPT),
+    "gain nan": (("--gain", "nan"), "--gain: gain is nan, but must be from -60", PROMPT),
     "negative block": (("--block", "-1"), "--block is -1", PROMPT),
     "huge block": (("--block", "8193"), "--block is 8193", PROMPT),
     "no time": (("--duration", "0"), "--duration is 0.0", PROMPT),
@@ -165,6 +170,13 @@ ODD = {
     "odd rate": (("--device-rate", "1"), "--device-rate is 1", PROMPT),
     "report nowhere": (("--json", "nowhere/report.json"), "cannot write nowhere/report.json", PROMPT),
     "report a folder": (("--json", "."), "cannot write .", PROMPT),
+    "unknown parameter": (("--set", "loudness=3"), "--set 'loudness=3': give NAME=VALUE", PROMPT),
+    "parameter in words": (("--set", "wet=much"), "--set 'wet=much': 'much' is no number", PROMPT),
+    "strip too loud": (("--set", "prompt/1/gain=25"), "--set: prompt/1/gain is 25, but must be", PROMPT),
+    "ninth strip": (("--set", "prompt/9/text=x"), "--set 'prompt/9/text=x': give NAME=VALUE", PROMPT),
+    "every strip off": (("--set", "prompt/1/enable=0"), "name a sound", PROMPT),
+    "folder without stems": (("--output", "."), "is a folder: name a file in it, or ask for --stems", PROMPT),
+    "endless strip": (("--set", f"prompt/2/text={'x' * 301}"), "prompt/2/text has 301 characters", PROMPT),
     "raw file": (("--raw",), "--raw is for --output -", PROMPT),
     "unknown flag": (("--loudness", "3"), "--loudness", PROMPT),
     "unknown command": ((), "No such command 'separate'", ("separate",)),
@@ -237,18 +249,103 @@ def test_a_full_disk_is_told_and_leaves_a_valid_file(tmp_path: Path, rtsep: Run)
     assert np.abs(heard - read(source)[: len(heard)]).max() < 0.02
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", Presets().names())
 def test_presets_hold_and_flags_win(name: str) -> None:
-    assert str(run_settings(name, {}).prompts)
-    assert run_settings(name, {"wet": 0.25}).wet == 0.25
+    settings, console = run_settings(name, {})
+    assert str(console) != "-"
+    turned_settings, turned = run_settings(name, {"reserve_ms": 99.0}, turned={"wet": 0.25})
+    assert console.changes(turned) == {"wet": 0.25}
+    assert turned_settings == settings.model_copy(update={"reserve_ms": 99.0})
 
 
 def test_a_preset_with_an_unknown_key_names_file_key_and_what_is_allowed(tmp_path: Path, rtsep: Run) -> None:
     preset = tmp_path / "mine.toml"
-    preset.write_text('prompt = ["rain"]\nloudness = 3\n')
+    preset.write_text('prompt.1.text = "rain"\nloudness = 3\n')
     code, said = rtsep("--preset", preset)
     assert (code, said.count("\n")) == (2, 1)
-    assert f"{preset}: unknown key 'loudness'; known are prompt, remove, " in said
+    assert f"{preset}: unknown key 'loudness'; known are prompt.1.text to prompt.8.negative, " in said
+
+
+def test_a_preset_with_a_prompt_needs_no_other(tmp_path: Path, rtsep: Run) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text('prompt.1.text = "dog barking"\ngain = -20\n[run]\nchannels = 1\n')
+    samples = builders.noise(24_000, 2)
+    source = write(tmp_path / "in.wav", samples)
+    assert rtsep("--preset", preset, "-i", source, "-o", tmp_path / "out.wav", prompt=("run",)).code == 0
+    heard = read(tmp_path / "out.wav")
+    assert heard.shape == (24_000, 1)
+    assert np.abs(heard - 0.1 * samples.mean(axis=1, keepdims=True))[4800:].max() < 0.01
+
+
+def test_any_parameter_can_be_set_and_a_flag_has_no_say_over_it(tmp_path: Path, rtsep: Run) -> None:
+    samples = builders.noise(24_000)
+    source = write(tmp_path / "in.wav", samples)
+
+    def heard(*words: object) -> NDArray[np.float32]:
+        assert rtsep("-i", source, "-o", tmp_path / "out.wav", *words).code == 0
+        return read(tmp_path / "out.wav")[4800:]
+
+    quiet = 10 ** (-20 / 20) * samples[4800:]
+    assert np.abs(heard("--set", "prompt/1/gain=-20") - quiet).max() < 0.01
+    assert not heard("--set", "prompt/1/mute=1").any()
+    assert np.abs(heard("--gain", -6, "--set", "gain=-20") - quiet).max() < 0.01
+    both = heard("--set", "prompt/1/mute=true", "--set", "residual/mute=false", "--set", "residual/gain=-20")
+    assert np.abs(both).max() < 0.01  # the bundle finds everything, so that nothing is left
+
+
+def test_bypass_is_the_input_and_can_be_taken_back(tmp_path: Path, rtsep: Run) -> None:
+    samples = builders.noise(24_000)
+    source = write(tmp_path / "in.wav", samples)
+    words = ("-i", source, "-o", tmp_path / "out.wav", "--set", "prompt/1/mute=1")
+    assert rtsep(*words, "--bypass").code == 0
+    assert np.abs(read(tmp_path / "out.wav") - samples)[4800:].max() < 1e-6
+    preset = tmp_path / "bypassed.toml"
+    preset.write_text("bypass = true\n")
+    assert rtsep(*words, "--preset", preset).code == 0
+    assert np.abs(read(tmp_path / "out.wav") - samples)[4800:].max() < 1e-6
+    assert rtsep(*words, "--preset", preset, "--no-bypass").code == 0
+    assert not read(tmp_path / "out.wav")[4800:].any()
+
+
+STEMS = ("--stems", "--set", "prompt/3/text=dog barking", "--set", "residual/mute=0")
+
+
+@pytest.mark.parametrize(("rate", "channels", "length"), [(44_100, 1, 30_001), (48_000, 2, 7)])
+def test_stems_in_a_folder_are_aligned_as_long_as_the_input_and_add_up_to_it(
+    tmp_path: Path, rtsep: Run, rate: int, channels: int, length: int
+) -> None:
+    samples = builders.noise(length, channels)
+    source = write(tmp_path / "in.wav", samples, rate)
+    assert rtsep("-i", source, "-o", f"{tmp_path}/stems/", *STEMS).code == 0
+    names = ["1 dog barking.wav", "2.wav", "3 dog barking.wav", "everything else.wav"]
+    assert sorted(path.name for path in (tmp_path / "stems").iterdir()) == names
+    stems = [read(tmp_path / "stems" / name) for name in names]
+    assert {stem.shape for stem in stems} == {samples.shape}
+    assert np.abs(np.sum(stems, axis=0) - samples).max() < 1e-5
+    assert not stems[1].any()
+    # Both strips ask for the same, of which each gets half, in half precision.
+    assert np.array_equal(stems[0], stems[2])
+    assert np.abs(stems[0] - samples / 2).max() < 0.02
+
+
+def test_stems_in_a_file_are_channels(tmp_path: Path, rtsep: Run) -> None:
+    samples = builders.noise(20_011, 2)
+    source = write(tmp_path / "in.wav", samples)
+    assert rtsep("-i", source, "-o", tmp_path / "out.wav", *STEMS).code == 0
+    heard = read(tmp_path / "out.wav")
+    assert heard.shape == (20_011, 8)
+    assert np.abs(heard.reshape(-1, 4, 2).sum(axis=1) - samples).max() < 1e-5
+    assert rtsep("-i", source, "-o", tmp_path / "mix.wav", *STEMS[1:]).code == 0
+    assert np.abs(read(tmp_path / "mix.wav") - samples).max() < 1e-5
+
+
+def test_presets_are_listed_with_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["presets"])
+    assert not ended.value.code
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == Presets().names()
+    assert "no-rain: (not) rain + (not) wind" in lines
 
 
 @pytest.mark.parametrize("raw_in", [False, True])

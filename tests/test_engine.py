@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from builders import (
+    LIVE_CODEC,
     MASKER,
     Array,
     BagOfWords,
+    linear_separator,
     noise,
     tiny_bundle,
     tiny_separator,
@@ -20,16 +24,16 @@ from builders import (
 )
 
 from rtsep.audio.fake import FakeDevice
-from rtsep.control import Command, SetParameter, SetPrompts
+from rtsep.control import Console, LoadPreset, Record, ResetCounts, SetParameter
+from rtsep.desk import Desk
 from rtsep.engine import Engine, callbacks_late
-from rtsep.errors import CommandError, DeviceError, EngineError
-from rtsep.models.codec import CodecConfig
+from rtsep.errors import AudioFileError, CommandError, DeviceError, EngineError
 from rtsep.models.prompts import FilmCache
 from rtsep.models.separator import Separator
 from rtsep.models.text import TEXT_ENCODERS
+from rtsep.presets import Presets
 
-DOG = SetPrompts(("dog",))
-DEFAULT_SHAPE = CodecConfig(codebooks=1, codebook_size=16)
+DOG = Console.of(["dog"])
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +42,18 @@ def bag_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def engine_on(
-    device: FakeDevice, folder: Path, separator: Separator | None = None, reserve_ms: float = 12.0
+    device: FakeDevice,
+    folder: Path,
+    separator: Separator | None = None,
+    reserve_ms: float = 12.0,
+    console: Console = DOG,
+    stems: int = 0,
 ) -> Engine:
     """An engine that lets everything through, unless it is given another separator."""
     bundle = tiny_bundle(folder / "bundle", separator or transparent_separator())
-    return Engine(bundle.separator, FilmCache(bundle, folder / "films"), device, DOG, reserve_ms)
+    films = FilmCache(bundle, folder / "films")
+    recordings = folder / "recordings"
+    return Engine(bundle.separator, films, device, console, reserve_ms, stems=stems, recordings=recordings)
 
 
 def ticked(engine: Engine, device: FakeDevice, answers: Iterator[bool], samples: int) -> Array:
@@ -74,7 +85,7 @@ def test_the_declared_latency_is_the_measured_one(tmp_path: Path, rate: int, blo
     x = np.zeros((at + 1, 1), np.float32)
     x[at] = 0.8
     device = FakeDevice(x, rate, block)
-    engine = engine_on(device, tmp_path, transparent_separator(DEFAULT_SHAPE, MASKER))
+    engine = engine_on(device, tmp_path, transparent_separator(LIVE_CODEC, MASKER))
     latency = engine.latency.engine
     played = ticked(engine, device, always(), at + latency + 500)[:, 0]
     assert int(np.abs(played).argmax()) == at + latency
@@ -122,18 +133,18 @@ def test_neither_bypass_nor_a_prompt_nor_a_dropout_changes_the_latency(tmp_path:
     x[pulses] = 0.5
     device = FakeDevice(x, 48_000, 256)
     engine = engine_on(device, tmp_path)
-    commands: dict[int, Command] = {
-        40: SetParameter("bypass", 1.0),
-        60: SetParameter("bypass", 0.0),
-        80: SetPrompts(("cat", "car")),
-        100: SetPrompts((), ("rain",)),
-        105: SetPrompts(("dog",)),
+    consoles = {
+        40: DOG.turned("bypass", True),
+        60: DOG,
+        80: Console.of(["cat", "car"]),
+        100: Console.of([], ["rain"]),
+        105: DOG,
     }
     device.start(engine.latency.engine)
     latencies = set()
     for number in range(200):
-        if number in commands:
-            engine.submit(commands[number])
+        if number in consoles:
+            engine.apply(consoles[number])
         device.tick()
         latencies.add(engine.status.latency_ms)
         if not 140 <= number < 150:
@@ -152,8 +163,6 @@ class LiveDevice(FakeDevice):
     """A fake device that calls back in a test's thread while the engine's thread uses it."""
 
     def __init__(self, array: Array) -> None:
-        import threading
-
         super().__init__(array, 48_000, 256)
         self._lock = threading.RLock()
 
@@ -194,7 +203,7 @@ def test_the_thread_separates_what_is_captured_and_stops(tmp_path: Path) -> None
     device = LiveDevice(x)
     engine = engine_on(device, tmp_path)
     assert not engine.running
-    engine.submit(SetParameter("gain_db", -6.0))
+    engine.apply(DOG.turned("gain", -6.0))
     engine.start()
     assert engine.running
     for _ in range(40):
@@ -208,7 +217,11 @@ def test_the_thread_separates_what_is_captured_and_stops(tmp_path: Path) -> None
     assert status.hops == engine.pipeline.hops > 0
     assert status.prompt == "dog"
     assert status.dropouts == 0
-    assert status.peak_in_db == pytest.approx(20 * np.log10(np.abs(x[-256:]).max()), abs=0.01)
+    loudest = 20 * np.log10(np.abs(x[-256 * 40 :]).max())
+    assert loudest - 26 * len(x) / 48_000 <= status.level_in.peak_db <= loudest + 0.01
+    rms = 20 * np.log10(np.sqrt(np.square(x[-256:]).mean()))
+    assert status.level_in.rms_db == pytest.approx(rms, abs=0.01)
+    assert status.sample_rate == 48_000
     assert 0 < status.load < 100
     latency = engine.latency.engine
     ramp = 1000
@@ -223,11 +236,13 @@ def test_a_prompt_submitted_while_it_runs_is_heard_and_shown(tmp_path: Path) -> 
     engine.start()
     for number in range(60):
         if number == 20:
-            engine.submit(SetPrompts(("cat",), ("dog",)))
+            engine.apply(Console.of(["cat"], ["dog"]), "a preset")
         device.tick()
         assert device.drained()
     engine.stop()
     assert engine.status.prompt == "cat + (not) dog"
+    assert engine.status.preset == "a preset"
+    assert engine.status.console == Console.of(["cat"], ["dog"])
     other = FakeDevice(x, 48_000, 256)
     unchanged = ticked(engine_on(other, tmp_path, tiny_separator()), other, always(), len(x))
     early = 19 * 256 + 256
@@ -284,13 +299,178 @@ def test_an_engine_that_never_started_stops_quietly(tmp_path: Path) -> None:
     assert not device.alive
 
 
-def test_an_impossible_command_is_refused_where_it_is_given_and_changes_nothing(tmp_path: Path) -> None:
+def test_an_impossible_prompt_is_refused_where_it_is_given_and_changes_nothing(tmp_path: Path) -> None:
     device = FakeDevice(noise(5000), 48_000, 256)
     engine = engine_on(device, tmp_path)
-    with pytest.raises(CommandError, match="empty"):
-        engine.submit(SetPrompts(("dog", "  ")))
+    # Turkish capital I with a dot has two characters in lower case: too long only as the model sees it.
+    long = DOG.turned("prompt/1/text", "\u0130" * 300)
+    for refused in (engine.knows, engine.learn):
+        with pytest.raises(CommandError, match="the prompt has 600 characters"):
+            refused(long.strips[0].text)
+    with pytest.raises(CommandError, match="the prompt has 600 characters"):
+        engine.apply(long)
     ticked(engine, device, always(), 5000)
     assert engine.status.prompt == "dog"
+
+
+def test_an_engine_knows_a_prompt_once_it_has_learned_it(tmp_path: Path) -> None:
+    engine = engine_on(FakeDevice(noise(100), 48_000, 256), tmp_path)
+    assert engine.knows("dog")
+    assert not engine.knows("cat")
+    engine.learn("cat")
+    assert engine.knows("cat")
+
+
+def test_without_a_prompt_the_input_is_heard_and_a_prompt_may_come_later(tmp_path: Path) -> None:
+    x = noise(20_000)
+    device = FakeDevice(x, 48_000, 256)
+    engine = engine_on(device, tmp_path, linear_separator(), console=Console())
+    latency = engine.latency.engine
+    played = ticked(engine, device, always(), len(x))
+    assert np.abs(played[latency : len(x)] - x[: len(x) - latency]).max() <= 1e-6
+    engine.apply(DOG)
+    engine.step()
+    assert engine.status.prompt == "dog"
+
+
+def test_stems_are_played_on_channels_of_their_own(tmp_path: Path) -> None:
+    x = noise(9000, 2)
+    device = FakeDevice(x, 48_000, 128, channels_out=6)
+    separator = transparent_separator()
+    with torch.no_grad():
+        separator.masker.leave.bias.fill_(-1)
+    console = Console.of(["dog", "cat"]).turned("residual/mute", False).turned("prompt/2/gain", -60.0)
+    engine = engine_on(device, tmp_path, separator, console=console, stems=2)
+    played = ticked(engine, device, always(), len(x))
+    latency, share = engine.latency.engine, 1 / (1 + np.e)
+    wanted = x[1000 : len(x) - latency]
+    for output, gain in enumerate((share, share / 1000, 1 - 2 * share)):
+        heard = played[latency + 1000 : len(x), 2 * output : 2 * output + 2]
+        assert np.abs(heard - gain * wanted).max() <= 1e-3
+
+
+def read(path: Path) -> Array:
+    samples: Array = soundfile.read(path, dtype="float32", always_2d=True)[0]
+    return samples
+
+
+def test_what_was_recorded_is_there_after_the_stop_however_it_ended(tmp_path: Path) -> None:
+    x = noise(256 * 60)
+    device = LiveDevice(x)
+    engine = engine_on(device, tmp_path)
+    engine.start()
+    folders = []
+    for number in range(60):
+        if number in (5, 6, 30):
+            engine.obey(Record(True))  # the second time it is recording already
+        if number in (20, 21):
+            engine.obey(Record(False))
+        device.tick()
+        assert device.drained()
+        folders.append(engine.status.recording)
+    engine.stop()  # which ends the second recording
+    first, second = sorted((tmp_path / "recordings").iterdir())
+    assert folders[3] == folders[25] == ""
+    assert (folders[15], folders[55]) == (str(first), str(second))
+    for folder, start, most in ((first, 5, 15), (second, 30, 30)):
+        heard, played = read(folder / "input.flac"), read(folder / "output.flac")
+        # The order is taken with the next block, perhaps while one is being worked on.
+        assert abs(len(heard) - most * 256) <= 256
+        assert np.abs(heard - x[start * 256 : start * 256 + len(heard)]).max() <= 1e-6
+        assert np.abs(played - heard[: len(played)]).max() <= 1e-4
+        assert len(played) > len(heard) - 2000
+
+
+def test_a_recording_that_was_to_end_as_the_engine_stopped_ends(tmp_path: Path) -> None:
+    device = FakeDevice(noise(256 * 20), 48_000, 256)
+    engine = engine_on(device, tmp_path)
+    device.start(engine.latency.engine)
+    engine.obey(Record(True))
+    for _ in range(10):
+        device.tick()
+        engine.step()
+    engine.obey(Record(False))
+    engine.stop()
+    deadline = time.monotonic() + 10
+    while any(thread.name == "rtsep-recorder" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "a recorder waits for ever"
+        time.sleep(0.01)
+    (folder,) = (tmp_path / "recordings").iterdir()
+    assert len(read(folder / "input.flac")) == 2560
+    with pytest.raises(EngineError, match="the engine has stopped"):
+        engine.obey(Record(True))
+
+
+def test_recordings_of_the_same_second_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    device = FakeDevice(noise(256 * 20), 48_000, 256)
+    engine = engine_on(device, tmp_path)
+    device.start(engine.latency.engine)
+    for _ in range(3):
+        engine.obey(Record(True))
+        device.tick()
+        engine.step()
+        engine.obey(Record(False))
+    engine.stop()
+    assert len(list((tmp_path / "recordings").iterdir())) == 3
+
+
+def test_a_recording_that_cannot_be_made_is_refused_and_nothing_stops(tmp_path: Path) -> None:
+    device = FakeDevice(noise(5000), 48_000, 256)
+    engine = engine_on(device, tmp_path)
+    (tmp_path / "recordings").write_text("a file")
+    with pytest.raises(AudioFileError, match="cannot make the folder"):
+        engine.obey(Record(True))
+    ticked(engine, device, always(), 5000)
+    assert engine.status.recording == ""
+
+
+def test_counts_begin_again_when_they_are_reset(tmp_path: Path) -> None:
+    device = FakeDevice(4 * noise(48_000), 48_000, 256)
+    engine = engine_on(device, tmp_path)
+    device.start(engine.latency.engine)
+    for number in range(60):
+        device.tick()
+        if not 20 <= number < 30:
+            engine.step()
+    before = engine.status
+    assert before.dropouts > 0
+    assert before.level_in.clipped > 0
+    engine.obey(ResetCounts())
+    engine.step()
+    assert (engine.status.dropouts, engine.status.level_in.clipped) == (0, 0)
+    for _ in range(20):
+        device.tick()
+    engine.step()
+    device.tick()
+    engine.step()
+    assert 0 < engine.status.dropouts == device.dropouts - before.dropouts
+
+
+def test_an_engine_has_no_use_for_a_preset(tmp_path: Path) -> None:
+    engine = engine_on(FakeDevice(noise(100), 48_000, 256), tmp_path)
+    with pytest.raises(CommandError, match="an engine has no use for LoadPreset"):
+        engine.obey(LoadPreset("speech"))
+
+
+def test_commands_from_a_desk_reach_the_sound(tmp_path: Path) -> None:
+    x = noise(256 * 40)
+    device = LiveDevice(x)
+    engine = engine_on(device, tmp_path)
+    desk = Desk(engine, DOG, Presets(tmp_path / "presets"))
+    engine.start()
+    for number in range(40):
+        if number == 10:
+            desk.submit(SetParameter("prompt/1/text", "never heard before")).result(10)
+            desk.submit(SetParameter("prompt/1/mute", True)).result(10)
+        device.tick()
+        assert device.drained()
+    desk.close()
+    engine.stop()
+    assert engine.status.console == desk.console
+    assert engine.status.prompt == "never heard before"
+    latency = engine.latency.engine
+    assert np.abs(device.played[latency : latency + 1280]).max() > 0.1
+    assert np.abs(device.played[-1280:]).max() <= 1e-4
 
 
 @pytest.mark.parametrize(

@@ -22,16 +22,16 @@ PROMPT = ("run", "--prompt", "dog barking")
 ENGINE = """
 import json, subprocess, sys, time
 from rtsep.audio.device import find_device, open_device, terminate
-from rtsep.control import SetPrompts
+from rtsep.control import Console
 from rtsep.engine import Engine
 from rtsep.models.bundle import load_bundle
 from rtsep.models.condition import Condition
+from rtsep.models.prompts import FilmTable
 
 separator = load_bundle({bundle!r}).separator
 everything = Condition.everything(separator.film_head.out.out_features)
 device = open_device(find_device(None, "input"), find_device(None, "output"), block={block})
-films = dict.fromkeys(["everything"], everything.film[0]).__getitem__
-engine = Engine(separator, films, device, SetPrompts(("everything",)), reserve_ms=40)
+engine = Engine(separator, FilmTable(), device, Console(), reserve_ms=40)
 engine.pipeline.set_condition(everything)
 engine.start()
 meter = subprocess.Popen(["stdbuf", "-oL", "jack_iodelay"], stdout=subprocess.PIPE, text=True)
@@ -50,7 +50,7 @@ for line in meter.stdout:
         found.append(float(line.split()[0]))
     if len(found) == 8 or time.monotonic() > deadline:
         break
-peak = engine.status.peak_out_db  # while the tone still sounds
+peak = engine.status.level_out.peak_db  # while the tone still sounds
 meter.terminate()
 meter.wait()
 engine.stop()

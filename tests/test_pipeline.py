@@ -11,7 +11,9 @@ from builders import (
     CODEC,
     MEMORY_HOPS,
     Array,
+    heard,
     keep_all,
+    linear_separator,
     noise,
     random_films,
     random_sizes,
@@ -20,8 +22,10 @@ from builders import (
 )
 from torch import Tensor
 
+from rtsep.control import STRIPS, Console, Strip
+from rtsep.models.bundle import load_bundle
 from rtsep.models.condition import Condition
-from rtsep.models.separator import Mix, Separator
+from rtsep.models.separator import Separator
 from rtsep.pipeline import FADE_HOPS, RAMP_S, Pipeline
 
 RATES = [44_100, 48_000, 96_000]
@@ -90,7 +94,7 @@ def test_full_band_off_removes_what_lies_above_the_model(rate: int) -> None:
 
     def above_db(full_band: float) -> float:
         made = pipeline(transparent_separator(), rate)
-        made.parameters["full_band"] = full_band
+        made.console = made.console.turned("full_band", full_band)
         y = made.push(x)[rate // 10 :, 0]
         power = np.abs(np.fft.rfft(y * np.hanning(len(y)))) ** 2
         frequency = np.fft.rfftfreq(len(y), 1 / rate)
@@ -112,7 +116,7 @@ def test_the_high_band_follows_the_mask() -> None:
 
 def test_not_wet_is_exactly_the_input_at_its_place() -> None:
     made = pipeline()
-    made.parameters["wet"] = 0.0
+    made.console = made.console.turned("wet", 0.0)
     x = noise(20_000, seed=3)
     y = push_all(made, x, random_sizes(len(x), 500))
     ramp = round(RAMP_S * 48_000)
@@ -126,7 +130,7 @@ def test_bypass_and_back_is_heard_at_the_same_place_as_before() -> None:
     made = pipeline()
     outputs = []
     for number in range(60):
-        made.parameters["bypass"] = float(20 <= number < 40)
+        made.console = made.console.turned("bypass", 20 <= number < 40)
         outputs.append(made.push(x[500 * number : 500 * (number + 1)]))
     y = np.concatenate(outputs)
     first, ramp = sum(map(len, outputs[:20])), round(RAMP_S * 48_000)
@@ -137,7 +141,7 @@ def test_bypass_and_back_is_heard_at_the_same_place_as_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "start", "end"), [("gain_db", 0.0, -60.0), ("gain_db", 0.0, 24.0), ("bypass", 0.0, 1.0)]
+    ("name", "start", "end"), [("gain", 0.0, -60.0), ("gain", 0.0, 24.0), ("bypass", 0.0, 1.0)]
 )
 def test_a_turned_parameter_ramps_and_does_not_jump(name: str, start: float, end: float) -> None:
     separator = transparent_separator()
@@ -145,9 +149,9 @@ def test_a_turned_parameter_ramps_and_does_not_jump(name: str, start: float, end
         separator.masker.leave.bias.fill_(0)  # a mask of a half, so that bypass is heard
     made = pipeline(separator)
     x = np.full((9600, 1), 0.1, np.float32)
-    made.parameters[name] = start
+    made.console = made.console.turned(name, start)
     before = made.push(x)
-    made.parameters[name] = end
+    made.console = made.console.turned(name, end)
     after = np.concatenate([made.push(x[:77]), made.push(x), made.push(x)])
     y = np.concatenate([before[-100:], after])[:, 0]
     share = 0.1 if name == "bypass" else y[-1] if end > 0 else 0.05
@@ -157,18 +161,13 @@ def test_a_turned_parameter_ramps_and_does_not_jump(name: str, start: float, end
     assert y[-1] == pytest.approx(expected, rel=1e-3)
 
 
-def heard(gain: float, films: Tensor) -> Condition:
-    """One prompt at a gain."""
-    return Condition(films, Mix(torch.tensor(0.0), torch.tensor([gain]), torch.zeros(1)))
-
-
 def test_a_prompt_change_is_spread_over_its_hops() -> None:
     separator = transparent_separator()
     films = random_films(separator, 1)
-    made = Pipeline(separator, heard(1, films), MODEL_RATE, 1)
+    made = Pipeline(separator, heard(films, [1.0]), MODEL_RATE, 1)
     x = np.ones((200 * HOP, 1), np.float32)
     before = made.push(x)
-    made.set_condition(heard(0, films))
+    made.set_condition(heard(films, [0.0]))
     y = np.concatenate([before[-HOP:], made.push(x)])[:, 0]
     assert np.abs(np.diff(y)).max() <= 1.1 / FADE_HOPS * np.pi / 2 / CODEC.stem_overlap
     assert np.diff(y).max() <= 1e-5
@@ -251,7 +250,7 @@ def test_warming_up_changes_nothing() -> None:
     cold, warm = pipeline(), pipeline()
     warm.warm_up()
     assert warm.hops == 0
-    assert np.array_equal(cold.push(x), warm.push(x))
+    assert np.abs(cold.push(x) - warm.push(x)).max() <= 1e-6
 
 
 def test_a_pipeline_may_be_warmed_up_after_its_prompts_were_changed() -> None:
@@ -308,3 +307,129 @@ def test_the_latency_budget_adds_up_to_the_prefill(rate: int, prefill: int) -> N
     assert budget.ms(budget.algorithmic) == pytest.approx(
         1000 * (HOP + CODEC.lookahead) / MODEL_RATE, abs=2000 / rate
     )
+
+
+def db(difference: Array) -> float:
+    return float(20 * np.log10(np.abs(difference).max(initial=1e-12)))
+
+
+def console(*strips: Strip) -> Console:
+    return Console((*strips, *(Strip(),) * (STRIPS - len(strips)))).turned("residual/mute", False)
+
+
+def on_console(separator: Separator, asked: Console, rate: int, channels: int, stems: int) -> Pipeline:
+    films = dict(zip("abcdefgh", random_films(separator, STRIPS), strict=True))
+    condition = Condition.of(asked, films.__getitem__, separator.film_head.out.out_features, stems)
+    return Pipeline(separator, condition, rate, channels)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_strips_at_their_level_and_everything_else_are_the_delayed_input(rate: int, channels: int) -> None:
+    x = noise(rate // 4, channels)
+    asked = console(Strip("a"), Strip("b"), Strip(), Strip("c"))
+    made = on_console(linear_separator(), asked, rate, channels, stems=0)
+    y = push_all(made, x, random_sizes(len(x), 900, rate))
+    assert db(y - x[: len(y)]) <= -100
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("stems", [2, 4])
+def test_all_outputs_of_stems_add_up_to_the_delayed_input(rate: int, channels: int, stems: int) -> None:
+    x = noise(rate // 4, channels)
+    asked = console(Strip("a"), Strip("b"), Strip("c"), Strip("d"))
+    made = on_console(linear_separator(), asked, rate, channels, stems)
+    y = push_all(made, x, random_sizes(len(x), 900, rate)).reshape(-1, stems + 1, channels)
+    assert db(y.sum(axis=1) - x[: len(y)]) <= -100
+    assert all(y[:, output].std() > 0.002 for output in range(stems + 1))
+
+
+@pytest.mark.parametrize("stems", [0, 3])
+def test_what_is_taken_away_and_everything_else_are_the_delayed_input(stems: int) -> None:
+    x = noise(12_000)
+    asked = console(Strip("a", negative=True), Strip("b"), Strip("c"))
+    total = np.zeros_like(x)
+    solo = [f"prompt/{number}/solo" for number in (1, 2, 3)] + ["residual/solo"]
+    for name in solo:
+        y = on_console(linear_separator(), asked.turned(name, True), 48_000, 1, stems).push(x)
+        total[: len(y)] += y.sum(axis=1, keepdims=True)
+    assert db((total - x)[: len(y)]) <= -100
+
+
+def test_the_shipped_models_stems_add_up_as_well() -> None:
+    separator = load_bundle().separator
+    x = noise(24_000, 2)
+    for stems in (0, 3):
+        asked = console(Strip("a"), Strip("b"), Strip("c"))
+        made = on_console(separator, asked, 48_000, 2, stems)
+        y = push_all(made, x, random_sizes(len(x), 5000)).reshape(-1, max(1, stems + 1), 2)
+        assert db(y.sum(axis=1) - x[: len(y)]) <= -100
+
+
+def test_without_a_strip_in_use_the_input_is_heard() -> None:
+    x = noise(9600, 2)
+    for stems in (0, 2):
+        y = on_console(linear_separator(), Console(), 44_100, 2, stems).push(x)
+        assert np.abs(y[:, -2:] - x[: len(y)]).max() <= 1e-6
+        assert not y[:, :-2].any()
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_to_hear_again_what_is_heard_changes_no_bit(rate: int) -> None:
+    films = random_films(tiny_separator(), 3)
+    plain, again = (Pipeline(tiny_separator(), keep_all(films), rate, 2) for _ in range(2))
+    x = noise(rate // 5, 2)
+    for start in range(0, len(x), 777):
+        again.set_condition(keep_all(films.clone()))
+        chunk = x[start : start + 777]
+        assert np.array_equal(again.push(chunk), plain.push(chunk))
+
+
+def test_to_go_elsewhere_and_back_before_a_hop_is_full_ends_where_it_began() -> None:
+    films = random_films(tiny_separator(), 2)
+    plain, there_and_back = (Pipeline(tiny_separator(), keep_all(films[:1]), 48_000, 1) for _ in range(2))
+    x = noise(9600)
+    plain.push(x), there_and_back.push(x)
+    there_and_back.set_condition(keep_all(films[1:]))
+    there_and_back.set_condition(keep_all(films[:1]))
+    # Hop by hop through the fade, at once without one: rounding differs.
+    assert np.abs(there_and_back.push(x) - plain.push(x)).max() <= 2e-6
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_strip_keeps_its_state_when_another_is_switched_off_and_on(gone: int) -> None:
+    asked = console(Strip("a"), Strip("b"))
+    separator = linear_separator()
+    with torch.no_grad():  # small masks, which fit side by side: neither leaves the other less
+        separator.masker.leave.weight.mul_(0.2)
+        separator.masker.leave.bias.fill_(-4)
+    films = dict(zip("ab", random_films(separator, 2), strict=True))
+    size = len(films["a"])
+
+    def condition(asked: Console) -> Condition:
+        return Condition.of(asked, films.__getitem__, size, stems=2)
+
+    always = Pipeline(separator, condition(asked), 48_000, 1)
+    switched = Pipeline(separator, condition(asked), 48_000, 1)
+    x, stays = noise(4800), 1 - gone
+    for number in range(6):
+        on = number not in (1, 2)
+        switched.set_condition(condition(asked.turned(f"prompt/{gone + 1}/enable", on)))
+        one, other = always.push(x), switched.push(x)
+        assert one[:, stays].std() > 1e-5
+        assert np.abs(one - other)[:, stays].max() <= 1e-4 * one[:, stays].std()
+        assert bool(other[-1000:, gone].any()) == on
+
+
+@pytest.mark.parametrize("prompts", [1, 4, 8])
+def test_more_prompts_in_one_mix_are_decoded_once_a_hop(prompts: int) -> None:
+    separator = tiny_separator()
+    decoded: list[int] = []
+    separator.codec.decoder.register_forward_pre_hook(lambda _, given: decoded.append(len(given[0])))
+    made = Pipeline(separator, keep_all(random_films(separator, prompts)), MODEL_RATE, 2)
+    made.warm_up()
+    decoded.clear()
+    made.push(noise(10 * HOP, 2))
+    assert made.hops > 0
+    assert decoded == [2] * made.hops  # both channels in one call

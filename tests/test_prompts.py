@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import BagOfWords, random_films, tiny_bundle, tiny_separator
+from builders import BagOfWords, tiny_bundle, tiny_separator
 from safetensors.torch import save_file
 
-from rtsep.control import SetPrompts
 from rtsep.errors import CommandError
 from rtsep.models.bundle import Bundle
-from rtsep.models.condition import Condition
-from rtsep.models.prompts import FilmCache
+from rtsep.models.prompts import FilmCache, FilmTable
 from rtsep.models.text import TEXT_ENCODERS
 
 
@@ -115,30 +113,40 @@ def test_an_impossible_prompt_is_refused_and_not_remembered(
     assert not (tmp_path / "films").exists()
 
 
-def test_prompts_become_a_condition() -> None:
-    rows = dict(zip("abc", random_films(tiny_separator(), 3), strict=True))
-    both = Condition.of(SetPrompts(("a", "b"), ("c",)), rows.__getitem__)
-    assert torch.equal(both.film, torch.stack(list(rows.values())))
-    assert (both.mix.base.item(), both.mix.keep.tolist(), both.mix.remove.tolist()) == (
-        0,
-        [1, 1, 0],
-        [0, 0, 1],
-    )
-    removed = Condition.of(SetPrompts((), ("c",)), rows.__getitem__)
-    assert (removed.mix.base.item(), removed.mix.keep.tolist(), removed.mix.remove.tolist()) == (1, [0], [1])
+def test_a_prompt_is_known_once_it_was_asked_for_in_any_case_and_after_a_restart(
+    bundle: Bundle, tmp_path: Path, encoders: Encoders
+) -> None:
+    films = FilmCache(bundle, tmp_path / "films")
+    assert not films.knows("dog")
+    films("dog")
+    encoders.gone = True
+    assert films.knows(" DOG ")
+    assert not films.knows("cat")
+    again = FilmCache(bundle, tmp_path / "films")
+    assert again.knows("dog")
+    (path,) = (tmp_path / "films").rglob("*.safetensors")
+    path.unlink()
+    assert torch.equal(again("dog"), films("dog"))  # from memory: to know is to have
+    assert not FilmCache(bundle, tmp_path / "films").knows("dog")
 
 
-@pytest.mark.parametrize(("before", "after"), [("a", "ab"), ("ab", "c"), ("a", "b")])
-def test_a_condition_moves_to_another_of_any_number_of_prompts(before: str, after: str) -> None:
-    rows = dict(zip("abc", random_films(tiny_separator(), 3), strict=True))
-    start = Condition.of(SetPrompts(tuple(before)), rows.__getitem__)
-    end = Condition.of(SetPrompts((), tuple(after)), rows.__getitem__)
-    masks = torch.rand(1, 3, 4, 2)
-    one, other = start.beside(end)
-    assert len(one) == len(other) == max(len(before), len(after))
-    assert torch.allclose(one.mix(masks[:, : len(one)]), start.mix(masks[:, : len(start)]))
-    assert torch.allclose(other.mix(masks[:, : len(one)]), end.mix(masks[:, : len(end)]))
-    half = one.toward(other, 0.5)
-    assert torch.allclose(half.film, (one.film + other.film) / 2)
-    assert half.mix.base.item() == 0.5
-    assert torch.equal(one.toward(other, 1.0).film, other.film)
+def test_a_damaged_prompt_is_not_known(bundle: Bundle, tmp_path: Path, encoders: Encoders) -> None:
+    FilmCache(bundle, tmp_path / "films")("dog")
+    (path,) = (tmp_path / "films").rglob("*.safetensors")
+    path.write_bytes(b"")
+    assert not FilmCache(bundle, tmp_path / "films").knows("dog")
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "x" * 301])
+def test_an_impossible_prompt_is_refused_by_the_question_as_well(
+    bundle: Bundle, tmp_path: Path, encoders: Encoders, prompt: str
+) -> None:
+    with pytest.raises(CommandError):
+        FilmCache(bundle, tmp_path / "films").knows(prompt)
+
+
+def test_a_table_knows_what_is_in_it() -> None:
+    table = FilmTable(dog=torch.ones(3))
+    assert table.knows("dog")
+    assert not table.knows("cat")
+    assert torch.equal(table("dog"), torch.ones(3))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from builders import Array, keep_all, noise, random_films, tiny_separator, transparent_separator
 
-from rtsep.control import SetPrompts
+from rtsep.control import Console
+from rtsep.models.condition import Condition
 from rtsep.models.separator import Separator
 from rtsep.pipeline import Pipeline
 from rtsep.render import render
@@ -25,9 +27,8 @@ class Collected:
 
 def rendered(separator: Separator, x: Array, block: int, rate: int = 48_000) -> Array:
     channels = x.shape[1]
-    worker = Worker(
-        Pipeline(separator, keep_all(random_films(separator, 1)), rate, channels), SetPrompts(("x",))
-    )
+    pipeline = Pipeline(separator, keep_all(random_films(separator, 1)), rate, channels)
+    worker = Worker(pipeline, Console.of(["x"]))
     sink, counts = Collected(), list[int]()
     blocks = [x[start : start + block] for start in range(0, len(x), block)]
     written = render(worker, blocks, sink, counts.append)
@@ -51,6 +52,23 @@ def test_the_output_is_the_input_under_a_mask_of_ones_to_the_last_sample(length:
 def test_the_size_of_the_blocks_does_not_matter(block: int) -> None:
     x = noise(1501)
     assert np.abs(rendered(tiny_separator(), x, block) - rendered(tiny_separator(), x, 700)).max() <= 1e-5
+
+
+@pytest.mark.parametrize("length", [1, 31, 4801])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_stems_are_all_as_long_as_the_input_and_add_up_to_it(length: int, channels: int) -> None:
+    separator = transparent_separator()
+    with torch.no_grad():
+        separator.masker.leave.bias.fill_(-1)
+    films = dict(zip("abc", random_films(separator, 3), strict=True))
+    console = Console.of("abc").turned("residual/mute", False)
+    condition = Condition.of(console, films.__getitem__, len(films["a"]), stems=3)
+    worker = Worker(Pipeline(separator, condition, 44_100, channels), console)
+    sink, x = Collected(), noise(length, channels)
+    assert render(worker, np.array_split(x, 7), sink) == length
+    y = np.concatenate(sink.blocks)
+    assert y.shape == (length, 4 * channels)
+    assert np.abs(y.reshape(length, 4, channels).sum(axis=1) - x).max() <= 1e-5
 
 
 def test_no_input_gives_no_output() -> None:

@@ -1,21 +1,14 @@
 """Peak and RMS level of a block, in decibels relative to full scale."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.control import Level
+
 FLOOR_DB = -120.0
 """What silence reads; 20 bits of a 24-bit file lie above it."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """The level of one channel over one block, both in dB relative to an amplitude of 1.0."""
-
-    peak_db: float
-    rms_db: float
 
 
 def decibels(amplitude: float) -> float:
@@ -30,11 +23,16 @@ def measure(block: NDArray[np.float32]) -> tuple[Level, ...]:
         block: (n, channels); n may be 0, which reads as silence.
 
     Returns:
-        One :class:`Level` a channel.
+        One :class:`Level` a channel; ``clipped`` counts the block's samples at full scale or above.
     """
     if len(block) == 0:
         return (Level(FLOOR_DB, FLOOR_DB),) * int(block.shape[1])
-    peaks: list[float] = np.abs(block).max(axis=0).tolist()
+    loud = np.abs(block)
+    peaks: list[float] = loud.max(axis=0).tolist()
+    clipped = (loud >= 1.0).sum(axis=0).tolist() if max(peaks) >= 1.0 else [0] * len(peaks)
     # Squares in double: a long block of loud samples would lose the quiet ones in single precision.
     means: list[float] = np.sqrt(np.mean(np.square(block, dtype=np.float64), axis=0)).tolist()
-    return tuple(Level(decibels(peak), decibels(mean)) for peak, mean in zip(peaks, means, strict=True))
+    return tuple(
+        Level(decibels(peak), decibels(mean), over)
+        for peak, mean, over in zip(peaks, means, clipped, strict=True)
+    )

@@ -136,7 +136,11 @@ class Resampler:
         if count == 0:
             return np.zeros((0, self.channels), np.float32)
         up, down = self.ratio.up, self.ratio.down
-        windows = np.lib.stride_tricks.sliding_window_view(kept, self._taps.shape[1], axis=1)
+        # numpy's own sliding_window_view and as_strided take longer than the filter itself.
+        kept = np.ascontiguousarray(kept)
+        width = self._taps.shape[1]
+        shape = (len(kept), kept.shape[1] - width + 1, width)
+        windows = np.ndarray(shape, np.float32, kept, 0, (kept.strides[0], kept.itemsize, kept.itemsize))
         output = np.empty((self.channels, count), np.float32)
         if count < 4 * up:
             ticks = rest + down * np.arange(count)

@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
+from rich import print as show
 from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from rtsep.audio.fake import FakeDevice
-from rtsep.control import SetPrompts
+from rtsep.control import Console
 from rtsep.engine import Engine
 from rtsep.evaluate.latency import measure_latency
-from rtsep.models.bundle import load_bundle
+from rtsep.models.bundle import Bundle, load_bundle
 from rtsep.models.condition import Condition
+from rtsep.models.onnx import Step, live_step
+from rtsep.models.prompts import FilmTable
 from rtsep.models.separator import Separator
-from rtsep.models.traced import Step, traced_step
 from rtsep.pipeline import Pipeline
 
 
@@ -42,8 +43,9 @@ def bench_session(
 ) -> None:
     """Measure, show, and write the report if asked to."""
     torch.set_num_threads(1)
-    separator = load_bundle(bundle_name).separator
-    step, eager = step_times(separator, seconds)
+    bundle = load_bundle(bundle_name)
+    separator = bundle.separator
+    step, eager = step_times(bundle, seconds)
     report: dict[str, Any] = {
         "bundle": bundle_name,
         "stream": {"max_abs_diff": stream_difference(separator)},
@@ -52,7 +54,7 @@ def bench_session(
         "step": step,
         "step_eager": eager,
     }
-    Console().print(_table(report))
+    show(_table(report))
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
@@ -81,8 +83,7 @@ def latency(separator: Separator, sample_rate: int, block: int) -> dict[str, Any
     """The budget term by term, and declared against measured on the fake device."""
     declared, measured = measure_latency(separator, sample_rate, block)
     device = FakeDevice(np.zeros((1, 1), np.float32), sample_rate, block)
-    film = torch.zeros(separator.film_head.out.out_features)
-    budget = Engine(separator, lambda words: film, device, SetPrompts(("anything",))).latency
+    budget = Engine(separator, FilmTable(), device, Console()).latency
     return {
         "algorithmic_ms": 1000 * (separator.hop + separator.lookahead) / separator.sample_rate,
         "declared_samples": declared,
@@ -112,15 +113,16 @@ def gmacs_per_second(separator: Separator) -> dict[str, float]:
     return found | {"total": counter.get_total_flops() / 2e9}
 
 
-def step_times(separator: Separator, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+def step_times(bundle: Bundle, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
     """Time of one hop, one thread, one prompt, mono: as the live engine runs it, and eager.
 
     The two take turns hop by hop, so that both meet the same moods of the machine.
     """
+    separator = bundle.separator
     condition = _any_condition(separator)
     film = condition.film[None, :, None]
     sound = torch.randn(1, 1, separator.hop) * 0.1
-    steps: list[Step] = [traced_step(separator, 1, 1), separator]
+    steps: list[Step] = [live_step(bundle) or separator, separator]
     states = [separator.initial_state(1, 1, 1, 1) for _ in steps]
     times: list[list[float]] = [[] for _ in steps]
     with torch.inference_mode():
@@ -154,7 +156,7 @@ def _any_condition(separator: Separator) -> Condition:
     )
     with torch.inference_mode():
         film = separator.film_head(embedding)[0]
-    return Condition.of(SetPrompts(("anything",)), lambda words: film)
+    return Condition.of(Console.of(["anything"]), lambda words: film, len(film))
 
 
 def _table(report: dict[str, Any]) -> Table:

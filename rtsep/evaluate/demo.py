@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
+from rich import print as show
 from rich.table import Table
 
 from rtsep.audio.file import AudioSink
-from rtsep.control import SetPrompts
+from rtsep.control import Console
 from rtsep.evaluate.scores import si_sdr_db
 from rtsep.evaluate.synthetic import SOUNDS
 from rtsep.models.bundle import Bundle, load_bundle
 from rtsep.models.condition import Condition
+from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
 from rtsep.pipeline import Pipeline
 from rtsep.render import render
@@ -62,17 +63,15 @@ def run_demo(bundle_name: str, folder: Path) -> None:
         with AudioSink(folder / f"{name}.wav", SAMPLE_RATE, 1) as sink:
             sink.write(wave[:, None])
     _draw(results, folder / "spectrograms.png")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"{folder}/: {', '.join(f'{name}.wav' for name in results)} ({PROMPTS[0]}), spectrograms.png"
-    )
+    show(table)
+    show(f"{folder}/: {', '.join(f'{name}.wav' for name in results)} ({PROMPTS[0]}), spectrograms.png")
 
 
 def _separate(bundle: Bundle, films: FilmCache, words: str, mixture: Mono) -> tuple[Mono, float]:
     """The part of the mixture that the words name, and the real-time factor, hop by hop on one thread."""
-    prompts = SetPrompts((words,))
-    worker = Worker(Pipeline(bundle.separator, Condition.of(prompts, films), SAMPLE_RATE, 1), prompts)
+    console, separator = Console.of([words]), bundle.separator
+    condition = Condition.of(console, films, separator.film_head.out.out_features)
+    worker = Worker(Pipeline(separator, condition, SAMPLE_RATE, 1, live_step(bundle)), console)
     worker.pipeline.warm_up()
     hop = worker.pipeline.timing.period
     blocks = (mixture[start : start + hop, None] for start in range(0, len(mixture), hop))
@@ -107,7 +106,7 @@ def _draw(results: dict[str, Mono], path: Path) -> None:
     figure, axes = pyplot.subplots(len(results), sharex=True, figsize=(10, 8), layout="constrained")
     for axis, (name, wave) in zip(axes, results.items(), strict=True):
         _, _, _, image = axis.specgram(
-            wave + 1e-9, 1024, SAMPLE_RATE, noverlap=768, vmin=-140, vmax=-40, cmap="magma"
+            wave + 1e-9, NFFT=1024, Fs=SAMPLE_RATE, noverlap=768, vmin=-140, vmax=-40, cmap="magma"
         )
         axis.set(title=name, ylabel="Hz", ylim=(0, 12_000))
     axes[-1].set_xlabel("s")

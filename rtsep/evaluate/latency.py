@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from rtsep.audio.fake import FakeDevice
 from rtsep.config import DEFAULT_RESERVE_MS
-from rtsep.control import SetPrompts
+from rtsep.control import Console
 from rtsep.engine import Engine
 from rtsep.models.condition import Condition
+from rtsep.models.prompts import FilmTable
 from rtsep.models.separator import Separator
 
 
@@ -32,10 +33,9 @@ def measure_latency(
     noise = np.random.default_rng(0).standard_normal((length, 1))
     burst[start : start + length] = 0.1 * noise.astype(np.float32)
     device = FakeDevice(burst, sample_rate, block)
-    everything = Condition.everything(separator.film_head.out.out_features)
-    films = dict.fromkeys(["everything"], everything.film[0])
-    engine = Engine(separator, films.__getitem__, device, SetPrompts(("everything",)), reserve_ms)
-    engine.pipeline.set_condition(everything)
+    # No prompt: the condition that measures is set by hand.
+    engine = Engine(separator, FilmTable(), device, Console(), reserve_ms)
+    engine.pipeline.set_condition(Condition.everything(separator.film_head.out.out_features))
     engine.open()
     while not device.exhausted:
         device.tick()

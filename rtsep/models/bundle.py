@@ -4,6 +4,8 @@
 
     config.json          BundleConfig: codec, masker, text encoder, lookahead
     weights.safetensors  half precision; nothing in a bundle is ever unpickled
+    step.onnx            one hop as a graph without weights, for ONNX Runtime; may be missing
+    films.safetensors    FiLM parameters of prompts that are wanted at once, by prompt; may be missing
     README.md            the model card: data and licences, steps, figures, limits
 
 Bundles ship inside the package (``rtsep/bundles``) or stand in the user's data folder; a path names
@@ -30,6 +32,7 @@ from rtsep.models.separator import Separator
 DEFAULT_BUNDLE = "default"
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
+GRAPH, FILMS = "step.onnx", "films.safetensors"
 
 
 class BundleConfig(BaseModel):
@@ -59,6 +62,18 @@ class Bundle:
     separator: Separator
     fingerprint: str
     """Hash of configuration and weights, the key of everything cached for this model."""
+
+    @property
+    def graph(self) -> Path | None:
+        """The graph of one hop, where there is one."""
+        path = self.path / GRAPH
+        return path if path.is_file() else None
+
+    @property
+    def films(self) -> Path | None:
+        """FiLM parameters that came with it, where there are any."""
+        path = self.path / FILMS
+        return path if path.is_file() else None
 
 
 def bundle_folders() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""What to hear, ready for the model: FiLM parameters and how the masks are joined."""
+"""What to hear, ready for the model: FiLM parameters and how the masks become outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rtsep.control import SetPrompts
+from rtsep.control import Console
 from rtsep.models.separator import Mix
 
 
@@ -16,30 +16,54 @@ from rtsep.models.separator import Mix
 class Condition:
     """P prompts as the separator takes them; a value that is swapped whole."""
 
+    strips: tuple[int, ...]
+    """The strip of the console that each prompt belongs to, so that a strip keeps its place in time."""
     film: Tensor
     """(P, parameters)."""
     mix: Mix
 
     @classmethod
-    def of(cls, prompts: SetPrompts, film: Callable[[str], Tensor]) -> Condition:
-        """Look the prompts up; without one to keep, everything is kept but what is removed.
+    def of(
+        cls, console: Console, film: Callable[[str], Tensor], parameters: int, stems: int = 0
+    ) -> Condition:
+        """Look up the prompts in use.
 
         Args:
-            prompts: what to keep and what to remove.
+            console: strips and residual.
             film: a prompt's FiLM parameters, as a ``FilmCache`` gives them.
+            parameters: how many each prompt has.
+            stems: 0 for one output that holds everything heard; otherwise the first so many strips and
+                the residual are outputs of their own.
         """
-        kept, removed = len(prompts.keep), len(prompts.remove)
-        mix = Mix(
-            base=torch.tensor(0.0 if kept else 1.0),
-            keep=torch.cat([torch.ones(kept), torch.zeros(removed)]),
-            remove=torch.cat([torch.zeros(kept), torch.ones(removed)]),
-        )
-        return cls(torch.stack([film(words) for words in (*prompts.keep, *prompts.remove)]), mix)
+        used = console.used
+        if not used:  # the model runs on, so that the next prompt finds it awake
+            outputs = stems + 1
+            dry = torch.zeros(outputs)
+            dry[-1] = console.residual_gain
+            none = torch.zeros(1)
+            return cls((0,), torch.zeros(1, parameters), Mix(none, none, torch.zeros(outputs, 1), dry))
+        negative = torch.tensor([float(console.strips[index].negative) for index in used])
+        gains = torch.tensor(console.gains)
+        # The residual is the input less every stem: exact as long as decoder and sum may change places, which
+        # is so for a codec that is (still) a linear transform.
+        if stems:
+            weights = torch.zeros(stems + 1, len(used))
+            weights[-1] = -console.residual_gain
+            for row, strip in enumerate(used):  # a strip beyond those with an output is heard in the last
+                weights[min(strip, stems), row] += gains[row]
+        else:
+            weights = (gains - console.residual_gain)[None]
+        dry = torch.zeros(len(weights))
+        dry[-1] = console.residual_gain
+        films = torch.stack([film(console.strips[index].text) for index in used])
+        return cls(used, films, Mix(1 - negative, negative, weights, dry))
 
     @classmethod
     def everything(cls, parameters: int) -> Condition:
         """A mask of ones, whatever the model thinks; for measuring the path of the sound."""
-        return cls(torch.zeros(1, parameters), Mix(torch.tensor(1.0), torch.zeros(1), torch.zeros(1)))
+        none = torch.zeros(1)
+        whole = torch.tensor([1e9])  # any mask that is not quite zero becomes one
+        return cls((0,), torch.zeros(1, parameters), Mix(whole, none, torch.ones(1, 1), none))
 
     def __len__(self) -> int:
         """Number of prompts."""
@@ -47,23 +71,39 @@ class Condition:
 
     def to(self, device: torch.device) -> Condition:
         """The same on another device."""
-        return Condition(self.film.to(device), Mix(*(part.to(device) for part in self.mix)))
+        return Condition(self.strips, self.film.to(device), Mix(*(part.to(device) for part in self.mix)))
+
+    def same(self, other: Condition) -> bool:
+        """Whether nothing would change."""
+        mine, theirs = (self.film, *self.mix), (other.film, *other.mix)
+        return self.strips == other.strips and all(map(torch.equal, mine, theirs))
+
+    def rows(self, strips: tuple[int, ...]) -> list[int]:
+        """The row of each of ``strips``; the first for one that has none yet."""
+        return [self.strips.index(strip) if strip in self.strips else 0 for strip in strips]
 
     def beside(self, other: Condition) -> tuple[Condition, Condition]:
-        """Both with the same number of prompts, filled up with prompts that neither keep nor remove."""
-        prompts = max(len(self), len(other))
-        return self._filled(prompts), other._filled(prompts)
+        """Both over the strips of either; a strip that one of them has not got is not heard there."""
+        strips = tuple(sorted({*self.strips, *other.strips}))
+        return self._over(strips, other), other._over(strips, self)
 
-    def _filled(self, prompts: int) -> Condition:
-        spare = prompts - len(self)
-        film = torch.cat([self.film, self.film[:1].expand(spare, -1)])
-        none = self.film.new_zeros(spare)
-        mix = Mix(self.mix.base, torch.cat([self.mix.keep, none]), torch.cat([self.mix.remove, none]))
-        return Condition(film, mix)
+    def _over(self, strips: tuple[int, ...], other: Condition) -> Condition:
+        """Itself with a row for each of ``strips``; those it lacks are the other's, and not wanted."""
+        films, wanted, removed, weights = [], [], [], []
+        for strip in strips:
+            mine = strip in self.strips
+            source = self if mine else other
+            row = source.strips.index(strip)
+            films.append(source.film[row])
+            weights.append(source.mix.weights[:, row])
+            wanted.append(source.mix.wanted[row] * mine)
+            removed.append(source.mix.removed[row] * mine)
+        mix = Mix(torch.stack(wanted), torch.stack(removed), torch.stack(weights, dim=1), self.mix.dry)
+        return Condition(strips, torch.stack(films), mix)
 
     def toward(self, other: Condition, share: float) -> Condition:
-        """Part of the way to another condition with as many prompts; all of the way at 1."""
+        """Part of the way to another condition over the same strips; all of the way at 1."""
         mix = Mix(
             *(torch.lerp(mine, theirs, share) for mine, theirs in zip(self.mix, other.mix, strict=True))
         )
-        return Condition(torch.lerp(self.film, other.film, share), mix)
+        return Condition(self.strips, torch.lerp(self.film, other.film, share), mix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,10 +13,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rtsep.errors import BundleError
 from rtsep.models.bundle import Bundle
 from rtsep.models.text import clean_prompt, embed
 
 logger = logging.getLogger(__name__)
+
+
+class FilmTable(dict[str, Tensor]):
+    """FiLM parameters that are all there from the start."""
+
+    def __call__(self, prompt: str) -> Tensor:
+        """FiLM parameters of a prompt, (parameters,)."""
+        return self[prompt]
+
+    def knows(self, prompt: str) -> bool:
+        """Whether the table has it."""
+        return prompt in self
 
 
 class FilmCache:
@@ -26,12 +40,19 @@ class FilmCache:
     Args:
         bundle: whose masker the parameters steer; part of the key.
         folder: where they are kept, by default the user's cache folder.
+        encode: embeds phrases with the text encoder of that name; an ``EncoderProcess`` does so away from
+            the audio.
     """
 
-    def __init__(self, bundle: Bundle, folder: Path | None = None) -> None:
-        self._bundle = bundle
+    def __init__(
+        self,
+        bundle: Bundle,
+        folder: Path | None = None,
+        encode: Callable[[str, list[str]], Tensor] = embed,
+    ) -> None:
+        self._bundle, self._encode = bundle, encode
         self._folder = (folder or user_cache_path("rtsep") / "film") / bundle.fingerprint
-        self._memory: dict[str, Tensor] = {}
+        self._memory = _shipped(bundle)
 
     def __call__(self, prompt: str) -> Tensor:
         """FiLM parameters of a prompt, (parameters,), on the CPU.
@@ -41,18 +62,32 @@ class FilmCache:
             BundleError: the text encoder is needed and missing.
         """
         words = clean_prompt(prompt)
-        if words not in self._memory:
-            path = self._folder / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.safetensors"
-            found = self._read(path)
-            if found is None:
-                found = self._compute(words)
-                self._write(path, found)
+        if not self.knows(words):
+            found = self._compute(words)
+            self._write(self._path(words), found)
             self._memory[words] = found
         return self._memory[words]
 
+    def knows(self, prompt: str) -> bool:
+        """Whether a prompt's parameters are in memory or on disk, so that no text encoder is needed.
+
+        Raises:
+            CommandError: the prompt is empty or too long.
+        """
+        words = clean_prompt(prompt)
+        if words not in self._memory:
+            found = self._read(self._path(words))
+            if found is None:
+                return False
+            self._memory[words] = found
+        return True
+
+    def _path(self, words: str) -> Path:
+        return self._folder / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.safetensors"
+
     @torch.inference_mode()
     def _compute(self, words: str) -> Tensor:
-        embedding = embed(self._bundle.config.text_encoder, [words])
+        embedding = self._encode(self._bundle.config.text_encoder, [words])
         head = self._bundle.separator.film_head
         device = next(head.parameters()).device
         film: Tensor = head(embedding.to(device))[0].cpu()
@@ -78,3 +113,24 @@ class FilmCache:
             partial.replace(path)
         except (OSError, SafetensorError) as error:
             logger.warning("cannot keep the prompt in %s: %s", path.parent, error)
+
+
+def _shipped(bundle: Bundle) -> dict[str, Tensor]:
+    """The FiLM parameters that come with a bundle, by prompt.
+
+    Raises:
+        BundleError: they cannot be read, or are another model's.
+    """
+    if bundle.films is None:
+        return {}
+    try:
+        found = dict(load_file(bundle.films))
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"cannot read {bundle.films}: {error}; fetch or copy the bundle again") from error
+    wanted = bundle.separator.film_head.out.bias.shape
+    for prompt, film in found.items():
+        if film.shape != wanted:
+            raise BundleError(
+                f"{bundle.films}: {prompt!r} has shape {tuple(film.shape)}, the model {tuple(wanted)}"
+            )
+    return found

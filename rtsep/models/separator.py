@@ -13,23 +13,33 @@ from rtsep.nn.streaming import State
 
 
 class Mix(NamedTuple):
-    """How the masks of several prompts make one mask: what is kept, less what is removed.
+    """How the masks of P prompts become the masks of O outputs, and how much of the input each gets beside.
 
-    ``min(1, base + sum(keep_p * mask_p)) * product(1 - remove_p * mask_p)``
+    Every prompt that is heard gets a share of what no removed prompt takes, so that the stems and what
+    none of them names, the residual, add up to the mixture exactly. An output is a sum of stems, and of
+    the untouched, delayed input: the residual is the input less all stems.
     """
 
-    base: Tensor
-    """(), 1 to start from everything, 0 to start from nothing."""
-    keep: Tensor
-    """(P,), linear gain of each prompt that is kept, 0 otherwise."""
-    remove: Tensor
-    """(P,), 1 for each prompt that is removed, 0 otherwise."""
+    wanted: Tensor
+    """(P,), 1 for a prompt that is heard, 0 for one that is not."""
+    removed: Tensor
+    """(P,), 1 for a prompt that is taken away from the others, 0 otherwise."""
+    weights: Tensor
+    """(O, P), linear gain of each stem in each output."""
+    dry: Tensor
+    """(O,), linear gain of the untouched input in each output; added after decoding."""
+
+    def stems(self, masks: Tensor) -> Tensor:
+        """Masks (B, P, D, T), each 0..1 by itself, to shares (B, P, D, T) that add up to at most 1."""
+        taken = self.removed[:, None, None] * masks
+        taken = taken / taken.sum(dim=1, keepdim=True).clamp(min=1)
+        heard = self.wanted[:, None, None] * masks
+        heard = heard / heard.sum(dim=1, keepdim=True).clamp(min=1)
+        return taken + heard * (1 - taken.sum(dim=1, keepdim=True))
 
     def __call__(self, masks: Tensor) -> Tensor:
-        """Masks (B, P, D, T) to one (B, 1, D, T)."""
-        kept = self.base + torch.einsum("p,bpdt->bdt", self.keep, masks)
-        left = (1 - self.remove[:, None, None] * masks).prod(dim=1)
-        return (kept.clamp(max=1) * left)[:, None]
+        """Masks (B, P, D, T) to what each output takes of the latent, (B, O, D, T); may be negative."""
+        return torch.einsum("op,bpdt->bodt", self.weights, self.stems(masks))
 
 
 class Separation(NamedTuple):
@@ -38,14 +48,14 @@ class Separation(NamedTuple):
     wave: Tensor
     """(B, O, audio channels, T), lagging the mixture by ``Separator.lookahead`` samples."""
     upper_gain: Tensor
-    """(B, O, frames), amplitude of the masked against the unmasked latent in the upper half of the band."""
+    """(B, O, frames), mean of the mask over the upper half of the band, weighted by the mixture's energy."""
 
 
 class Separator(nn.Module):
     """Mixture and FiLM parameters to separated sound.
 
-    B mixtures, P prompts each, and O outputs: O = P stems, or O = 1 where a ``Mix`` joins the masks
-    in the latent, so that the decoder runs once however many prompts there are.
+    B mixtures, P prompts each, and O outputs: O = P, or as many as a ``Mix`` makes of the masks in the
+    latent, where the decoder runs once an output, however many prompts there are.
     """
 
     def __init__(self, codec: CodecConfig, masker: MaskerConfig) -> None:
@@ -88,7 +98,7 @@ class Separator(nn.Module):
             mixture: (B, audio channels, T), T a multiple of the hop.
             film: FiLM parameters (B, P, 1 or frames, parameters), from ``film_head``.
             state: from ``initial_state`` or the previous chunk.
-            mix: joins the prompts' masks into one output; without it every prompt is an output.
+            mix: makes the outputs' masks of the prompts'; without it every prompt is an output.
         """
         encoder_state, masker_state, decoder_state = state
         batch, channels, _ = mixture.shape
@@ -102,17 +112,20 @@ class Separator(nn.Module):
         masked = masks[:, :, None] * latent[:, None]
         wave, decoder_state = self.codec.decode(masked.flatten(0, 2), decoder_state)
         wave = wave.unflatten(0, (batch, -1, channels)).squeeze(3)
-        separation = Separation(wave, self._upper_gain(masked, latent[:, None]))
+        separation = Separation(wave, self._upper_gain(masks, latent))
         return separation, (encoder_state, masker_state, decoder_state)
 
-    def _upper_gain(self, masked: Tensor, latent: Tensor) -> Tensor:
-        """Amplitude ratio, 0..1, over the upper half of the stem's filters, which rise in frequency."""
+    def _upper_gain(self, masks: Tensor, latent: Tensor) -> Tensor:
+        """Masks (B, O, D, T) averaged over the upper half of the stem's filters, which rise in frequency."""
         stem = self.codec.config.stem_kernel
 
-        def energy(z: Tensor) -> Tensor:
-            upper: Tensor = z.unflatten(3, (-1, stem))[..., stem // 2 :, :]
-            return upper.square().sum(dim=(2, 3, 4))
+        def upper(z: Tensor) -> Tensor:
+            half: Tensor = z.unflatten(-2, (-1, stem))[..., stem // 2 :, :]
+            return half
 
-        # The added floor lets digital silence above the band read as "nothing kept", not 0 / 0.
-        ratio = energy(masked) / (energy(latent) + 1e-9)
-        return ratio.sqrt()
+        energy = upper((latent * latent).sum(dim=1, keepdim=True))
+        kept = (upper(masks) * energy).sum(dim=(-3, -2))
+        # Digital silence reads as "nothing kept", not 0 / 0. A small number added would not do: the exporter
+        # of graphs takes it for nothing.
+        mean: Tensor = kept / energy.sum(dim=(-3, -2)).clamp(min=1e-12)
+        return mean

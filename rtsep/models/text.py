@@ -7,19 +7,23 @@ near "a dog"), so removal is a switch of its own and never words.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
+import signal
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
+from rtsep.control import LONGEST_PROMPT
 from rtsep.errors import BundleError, CommandError
-
-LONGEST_PROMPT = 300
-"""Characters; MiniLM reads about the first 250 words, a sound is named in fewer than ten."""
 
 
 class TextEncoder(Protocol):
@@ -89,6 +93,66 @@ def embed(encoder: str, phrases: Sequence[str]) -> Tensor:
     embeddings = TEXT_ENCODERS[encoder]()(phrases)
     gc.collect()
     return embeddings
+
+
+class EncoderProcess:
+    """A text encoder in a process of its own, away from the audio, which stays loaded until it is closed.
+
+    An unseen prompt then costs what encoding takes, not what loading does. Use it with ``with``.
+
+    Args:
+        encoder: name of the text encoder.
+    """
+
+    def __init__(self, encoder: str) -> None:
+        context = get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        # A daemon ends with this process, however that ends.
+        self._process = context.Process(target=_encode_for_ever, args=(encoder, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __call__(self, encoder: str, phrases: Sequence[str]) -> Tensor:
+        """Embed phrases as (N, dim); ``encoder`` is the one that was loaded. One thread at a time.
+
+        Raises:
+            BundleError: the process has died, or cannot load the encoder.
+        """
+        try:
+            self._ours.send(list(phrases))
+            return torch.from_numpy(self._ours.recv())
+        except (EOFError, OSError) as error:
+            raise BundleError(
+                f"the text encoder {encoder} could not be loaded, or was ended: start again"
+            ) from error
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._process.terminate()
+        self._process.join()
+        self._ours.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process."""
+        self.close()
+
+
+def _encode_for_ever(encoder: str, pipe: Connection) -> None:
+    """What the process of an encoder does."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(10)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's, which then ends this process
+    torch.set_num_threads(1)
+    embed_phrases = TEXT_ENCODERS[encoder]()
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.send(embed_phrases(pipe.recv()).numpy())
 
 
 def clean_prompt(prompt: str) -> str:

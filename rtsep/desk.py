@@ -1,0 +1,197 @@
+"""The desk: where commands from every surface meet, one after the other, and become one console.
+
+Text encoding is slow, so a command whose words are new waits beside the queue while others go on; the
+newest command for a parameter wins. Audio never waits for any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from rtsep.control import (
+    Command,
+    Console,
+    LoadPreset,
+    SavePreset,
+    SetParameter,
+    StepPreset,
+    Value,
+)
+from rtsep.errors import CommandError, RtsepError
+from rtsep.presets import Presets
+
+Listener = Callable[[Mapping[str, Value]], None]
+"""Told of every accepted command what it set, by parameter name; called in the control thread."""
+
+
+class Host(Protocol):
+    """What a desk drives: an engine, or a worker that reads a file."""
+
+    def knows(self, text: str) -> bool:
+        """Whether a prompt's FiLM parameters are at hand."""
+
+    def learn(self, text: str) -> None:
+        """Compute a prompt's FiLM parameters; may take long. Raises RtsepError."""
+
+    def apply(self, console: Console, preset: str) -> None:
+        """Have this console heard from the next hop on; every prompt in use is known. Returns at once."""
+
+    def obey(self, command: Command) -> None:
+        """Do what is not a setting: record, reset counts. Raises RtsepError."""
+
+
+class Desk:
+    """Owns the console. ``submit`` and ``console`` may be used from any thread.
+
+    Args:
+        host: what is driven.
+        console: what it plays already.
+        presets: where presets are found and kept.
+    """
+
+    def __init__(self, host: Host, console: Console, presets: Presets) -> None:
+        self.presets = presets
+        self._host, self._console, self._preset = host, console, ""
+        self._asked = ""  # the preset asked for last, whose words may still be on their way
+        self._listeners: tuple[Listener, ...] = ()
+        self._newest: dict[str, int] = {}  # parameter name to the ticket of the last command that sets it
+        self._tickets = 0
+        self._control = ThreadPoolExecutor(1, "rtsep-control")
+        self._words = ThreadPoolExecutor(1, "rtsep-words")
+
+    @property
+    def console(self) -> Console:
+        """The settings as they stand."""
+        return self._console
+
+    @property
+    def preset(self) -> str:
+        """The preset loaded last."""
+        return self._preset
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have a listener told of every accepted command; returns what ends that."""
+        self._control.submit(self._add, listener)
+
+        def end() -> None:
+            self._control.submit(self._remove, listener)
+
+        return end
+
+    def submit(self, command: Command) -> Future[None]:
+        """Have a command obeyed, after those before it.
+
+        Returns:
+            Done when the command has been handed to the audio worker, or has been overtaken by a newer one
+            for the same parameters; its exception is the ``RtsepError`` of a command that cannot be obeyed.
+        """
+        answer: Future[None] = Future()
+        self._control.submit(self._take, command, answer)
+        return answer
+
+    def close(self) -> None:
+        """Obey what is queued, then stop."""
+        self._control.submit(int).result()  # whose words are new now waits in the other thread
+        self._words.shutdown()
+        self._control.shutdown()
+
+    def _add(self, listener: Listener) -> None:
+        self._listeners = (*self._listeners, listener)
+
+    def _remove(self, listener: Listener) -> None:
+        self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+    def _take(self, command: Command, answer: Future[None]) -> None:
+        """Obey a command, in the control thread."""
+        try:
+            match command:
+                case SetParameter(name, value):
+                    good = {name: self._console.turned(name, value)[name]}
+                    self._set(good, None, answer)
+                case LoadPreset(name):
+                    self._load(name, answer)
+                case StepPreset(by):
+                    names = self.presets.names()
+                    if not names:
+                        raise CommandError("there are no presets to step through")
+                    here = names.index(self._asked) if self._asked in names else (-1 if by > 0 else 0)
+                    self._asked = names[(here + by) % len(names)]  # a preset that is broken is passed over
+                    self._load(self._asked, answer)
+                case SavePreset(name):
+                    self.presets.save(name, self._console)
+                    self._preset = self._asked = name
+                    self._host.apply(self._console, name)
+                    answer.set_result(None)
+                case _:
+                    self._host.obey(command)
+                    answer.set_result(None)
+        except RtsepError as error:
+            answer.set_exception(error)
+        except BaseException as error:  # a bug: whoever asked must see it, and the thread goes on
+            answer.set_exception(error)
+            raise
+
+    def _load(self, name: str, answer: Future[None]) -> None:
+        console = self.presets.load(name)
+        self._asked = name
+        self._set(dict(console.items()), name, answer)
+
+    def _set(self, values: Mapping[str, Value], preset: str | None, answer: Future[None]) -> None:
+        """Set several parameters at once, as soon as every prompt that this needs is known."""
+        self._tickets += 1
+        ticket = self._tickets
+        self._newest |= dict.fromkeys(values, ticket)
+        console = _turned(self._console, values)
+        # Those that come, and that of a strip which this switches on.
+        texts = {str(value) for name, value in values.items() if name.endswith("/text") and value}
+        texts |= {console.strips[index].text for index in console.used}
+        unknown = [text for text in sorted(texts) if not self._host.knows(text)]
+        if not unknown:
+            self._accept(values, preset, ticket, answer)
+            return
+        self._words.submit(self._learn, unknown, values, preset, ticket, answer)
+
+    def _learn(
+        self,
+        unknown: list[str],
+        values: Mapping[str, Value],
+        preset: str | None,
+        ticket: int,
+        answer: Future[None],
+    ) -> None:
+        """Compute what is missing, in the thread for words, and come back to the control thread."""
+        try:
+            for text in unknown:
+                if all(self._newest[name] != ticket for name in values):
+                    break  # overtaken while it waited: nobody will hear it
+                self._host.learn(text)
+        except BaseException as error:
+            answer.set_exception(error)
+            return
+        self._control.submit(self._accept, values, preset, ticket, answer)
+
+    def _accept(
+        self, values: Mapping[str, Value], preset: str | None, ticket: int, answer: Future[None]
+    ) -> None:
+        """Turn what has not been overtaken, tell the host and the listeners; None keeps the preset's name."""
+        try:
+            newest = {name: value for name, value in values.items() if self._newest[name] == ticket}
+            if newest:
+                self._console = _turned(self._console, newest)
+                self._preset = self._preset if preset is None else preset
+                self._host.apply(self._console, self._preset)
+                for listener in self._listeners:
+                    listener(newest)
+        except BaseException as error:
+            answer.set_exception(error)
+            raise
+        answer.set_result(None)
+
+
+def _turned(console: Console, values: Mapping[str, Value]) -> Console:
+    """The console with several parameters set."""
+    for name, value in values.items():
+        console = console.turned(name, value)
+    return console

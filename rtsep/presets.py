@@ -1,0 +1,156 @@
+"""Presets: small TOML files that say what differs from an untouched console.
+
+Their keys are the names of ``PARAMETERS`` with dots for slashes, and a table ``run`` for what can only be
+chosen at the start::
+
+    prompt.1.text = "speech"
+    prompt.1.gain = 3.0
+    residual.mute = false
+    residual.gain = -20.0
+
+    [run]
+    reserve_ms = 40.0
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from platformdirs import user_config_path
+
+from rtsep.control import PARAMETERS, Console, Value
+from rtsep.errors import CommandError, ConfigError
+
+RUN = "run"
+"""The table of what can only be chosen at the start."""
+
+_NAME = re.compile(r"[\w][\w .+-]{0,60}")
+
+_INSTALLED = Path(__file__).parent / "shipped_presets"
+SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "presets"
+"""Inside the package where it was installed (pyproject.toml puts them there), beside it in a checkout."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset file holds."""
+
+    console: Console
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of a run, not checked yet."""
+
+
+class Presets:
+    """The presets that ship with rtsep and those of the user, which win where names are equal.
+
+    Args:
+        own: the user's folder, by default in the user's configuration folder.
+    """
+
+    def __init__(self, own: Path | None = None) -> None:
+        self.own = own or user_config_path("rtsep") / "presets"
+
+    def names(self) -> list[str]:
+        """Every preset's name, in alphabetical order."""
+        return sorted({path.stem for folder in (SHIPPED, self.own) for path in folder.glob("*.toml")})
+
+    def prompts(self) -> list[str]:
+        """The words of every preset that ships."""
+        found = [self.read(str(path)).console for path in sorted(SHIPPED.glob("*.toml"))]
+        return sorted({strip.text for console in found for strip in console.strips if strip.text})
+
+    def load(self, name: str) -> Console:
+        """The console of a preset, by name alone: whoever sends one must not open files.
+
+        Raises:
+            ConfigError: naming file, key and what is allowed.
+        """
+        if name not in self.names():
+            raise ConfigError(f"no preset {name!r}: have {', '.join(self.names())}")
+        return self.read(name).console
+
+    def read(self, name: str) -> Preset:
+        """A preset, by name or path.
+
+        Raises:
+            ConfigError: naming file, key and what is allowed.
+        """
+        places = [self.own / f"{name}.toml", SHIPPED / f"{name}.toml"] if _NAME.fullmatch(name) else []
+        path = next((place for place in places if place.is_file()), Path(name))
+        try:
+            if not path.is_file():  # a pipe or a device would never end
+                raise FileNotFoundError(name)
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(
+                f"no preset {name!r}: have {', '.join(self.names())}, or give a TOML file"
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        run = table.pop(RUN, {})
+        if not isinstance(run, dict):
+            raise ConfigError(f"{path}: {RUN} is {run!r}, but must be a table")
+        console = Console()
+        for key, value in _flat(table):
+            if key not in PARAMETERS:
+                raise ConfigError(
+                    f"{path}: unknown key {key.replace('/', '.')!r}; known are prompt.1.text to "
+                    f"prompt.8.negative, {', '.join(_KEYS)}, and the table {RUN}"
+                )
+            try:
+                console = console.turned(key, value)
+            except CommandError as error:
+                raise ConfigError(f"{path}: {error}") from error
+        return Preset(console, run)
+
+    def save(self, name: str, console: Console) -> Path:
+        """Write a console to the user's folder; returns the file.
+
+        Raises:
+            CommandError: the name cannot be a file's.
+            ConfigError: the file cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise CommandError(
+                f"a preset cannot be called {name!r}: use letters, digits, spaces, and . + - _, at most 61"
+            )
+        path = self.own / f"{name}.toml"
+        partial = path.with_suffix(".part")
+        try:
+            self.own.mkdir(parents=True, exist_ok=True)
+            partial.write_text(tomli_w.dumps(_nested(Console().changes(console))), encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            raise ConfigError(f"cannot write the preset {path}: {error.strerror}") from error
+        return path
+
+
+_KEYS = [name.replace("/", ".") for name in PARAMETERS if not name.startswith("prompt/")]
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a nested table with the path to it."""
+    for key, value in table.items():
+        path = f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}/")
+        else:
+            yield path, value
+
+
+def _nested(values: Mapping[str, Value]) -> dict[str, Any]:
+    """The opposite of ``_flat``."""
+    table: dict[str, Any] = {}
+    for path, value in values.items():
+        *above, key = path.split("/")
+        inner = table
+        for part in above:
+            inner = inner.setdefault(part, {})
+        inner[key] = value
+    return table

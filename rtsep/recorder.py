@@ -1,0 +1,95 @@
+"""Input and output written to files while they sound, beside the audio thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+
+from rtsep.audio.file import AudioSink
+from rtsep.errors import AudioFileError
+from rtsep.pipeline import Samples
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Two FLAC files, ``input.flac`` and ``output.flac``, that begin at the same sample of the input.
+
+    ``put`` and ``finish`` are the audio worker's: they only hand over. The files are written by a thread
+    of the recorder's own, which ``close`` waits for.
+
+    Args:
+        folder: made if it is not there.
+        sample_rate: of both.
+        channels_in: of the input.
+        channels_out: of the output.
+
+    Raises:
+        AudioFileError: the files cannot be made.
+    """
+
+    def __init__(self, folder: Path, sample_rate: int, channels_in: int, channels_out: int) -> None:
+        self.folder = folder
+        self.failure: AudioFileError | None = None
+        """What ended the recording early, such as a full disk; what was written until then is valid."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(f"cannot make the folder {folder} ({error.strerror})") from error
+        self._paths = folder / "input.flac", folder / "output.flac"
+        widths = channels_in, channels_out
+        self._sinks = [
+            AudioSink(path, sample_rate, width) for path, width in zip(self._paths, widths, strict=True)
+        ]
+        self._first: int | None = None
+        self._handed: SimpleQueue[tuple[Samples, Samples] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="rtsep-recorder")
+        self._thread.start()
+
+    def put(self, received: int, samples: Samples, given: int, output: Samples) -> None:
+        """Hand over one step of the worker.
+
+        Args:
+            received: samples of input before these.
+            samples: (n, channels_in).
+            given: samples of output before these.
+            output: (m, channels_out).
+        """
+        if self._first is None:
+            self._first = received
+        self._handed.put((samples, output[max(0, self._first - given) :]))
+
+    def finish(self) -> None:
+        """No more will come."""
+        self._handed.put(None)
+
+    def close(self) -> None:
+        """Wait until everything is written, and finalise both files."""
+        self.finish()
+        self._thread.join()
+
+    def _write(self) -> None:
+        try:
+            while (step := self._handed.get()) is not None:
+                for sink, samples in zip(self._sinks, step, strict=True):
+                    sink.write(samples)
+        except AudioFileError as error:
+            self._fail(error)
+            while self._handed.get() is not None:
+                pass
+        finally:
+            for path, sink in zip(self._paths, self._sinks, strict=True):
+                try:
+                    sink.close()
+                except AudioFileError as error:
+                    self._fail(error)
+                if not sink.samples_written:  # libsndfile leaves an empty file, which nothing can read
+                    path.unlink(missing_ok=True)
+
+    def _fail(self, error: AudioFileError) -> None:
+        """Keep and tell the first thing that went wrong."""
+        if self.failure is None:
+            self.failure = error
+            logger.warning("recording to %s stopped: %s", self.folder, error)

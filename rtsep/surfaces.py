@@ -1,0 +1,83 @@
+"""What turns the knobs of a running engine: OSC, who finds it by itself, and the panel, which speaks it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+
+from rtsep.config import RunSettings
+from rtsep.control import Console
+from rtsep.desk import Desk
+from rtsep.display import say
+from rtsep.engine import Engine
+from rtsep.errors import RtsepError
+from rtsep.osc.announce import Announcement
+from rtsep.osc.http import QueryServer
+from rtsep.osc.server import OscServer
+from rtsep.presets import Presets
+
+PANEL_ENDS_S = 5.0
+"""A panel that is told to close gets so long to save its layout."""
+
+
+@contextmanager
+def surfaces(settings: RunSettings, engine: Engine, console: Console) -> Iterator[None]:
+    """Have an engine played over OSC, and by a panel if the settings say so, as long as the block lasts.
+
+    Raises:
+        ConfigError: the address is none of this machine's, or senders have to be named.
+        EngineError: the port is in use.
+    """
+    with ExitStack() as stack:
+        desk = stack.enter_context(closing(Desk(engine, console, Presets())))
+        server = OscServer(
+            desk,
+            lambda: engine.status,
+            host=settings.osc_host,
+            port=settings.osc_port,
+            allow=settings.osc_allow,
+            spectra=engine.spectra,
+        )
+        stack.enter_context(server)
+        host, port = server.address
+        say(f"OSC on {host}:{port}")
+        stack.enter_context(_described(server, desk, engine))
+        if settings.panel:
+            stack.enter_context(_panel(port))
+        yield
+
+
+@contextmanager
+def _described(server: OscServer, desk: Desk, engine: Engine) -> Iterator[None]:
+    """OSCQuery, and its announcement; OSC works without either, so a fault is only told."""
+    with ExitStack() as stack:
+        try:
+            query = stack.enter_context(QueryServer(server, desk, lambda: engine.status))
+        except RtsepError as error:
+            say(str(error))
+            yield
+            return
+        announcer = stack.enter_context(ThreadPoolExecutor(1))  # it asks around for a second
+        announced = announcer.submit(Announcement, server.address, query.address)
+        yield
+        try:
+            announced.result().close()
+        except RtsepError as error:
+            say(str(error))
+
+
+@contextmanager
+def _panel(port: int) -> Iterator[None]:
+    """A panel in a process of its own, closed at the end if nobody has closed it before."""
+    panel = subprocess.Popen([sys.executable, "-m", "rtsep", "panel", "--port", str(port)])
+    try:
+        yield
+    finally:
+        panel.terminate()
+        try:
+            panel.wait(PANEL_ENDS_S)
+        except subprocess.TimeoutExpired:
+            panel.kill()
