@@ -248,6 +248,9 @@ def export(
     runs: Annotated[Path, typer.Argument(help="A run's folder.")],
     out: Annotated[Path, typer.Argument(help="Folder for the bundle.")],
     description: Annotated[str, typer.Option(help="One line for 'rtsep bundles'.")] = "my model",
+    halfway: Annotated[
+        str | None, typer.Option(help="Bundle, or another run's folder, to meet in the middle.")
+    ] = None,
     figures: Annotated[
         Path | None, typer.Option("--eval", help="JSON of 'rtsep eval', for the model card.")
     ] = None,
@@ -264,7 +267,7 @@ def export(
     from rtsep.train.export import export_run
 
     additions = Additions(figures, plot, hardware, data, notes)
-    export_run(runs, out, description, card=card, additions=additions)
+    export_run(runs, out, description, halfway=halfway, card=card, additions=additions)
 
 
 @app.command()

@@ -14,6 +14,9 @@ from rtsep.models.separator import Separator
 
 CHECKPOINT = "checkpoint.pt"
 
+BANK = "film_head.neighbours.bank"
+"""The tensor that is data rather than learnt: the phrases that prompts are blended of."""
+
 PART_BYTES = 15_000_000
 
 Parts = dict[str, Any]

@@ -6,19 +6,31 @@ from pathlib import Path
 
 from rtsep.errors import ConfigError
 from rtsep.models.bundle import BundleConfig, save_bundle
+from rtsep.models.separator import Separator
 from rtsep.train.card import PLOT, Additions, model_card
-from rtsep.train.run import load_run
+from rtsep.train.checkpoint import BANK
+from rtsep.train.run import load_run, load_weights
 
 
 def export_run(
-    run: Path, out: Path, description: str, *, card: Path | None = None, additions: Additions | None = None
+    run: Path,
+    out: Path,
+    description: str,
+    *,
+    halfway: str | None = None,
+    card: Path | None = None,
+    additions: Additions | None = None,
 ) -> None:
-    """Make a bundle of a run's averaged weights.
+    """Make a bundle of a run's averaged weights, or of the weights between them and those it started from.
+
+    What fine-tuning gains on what it was tuned on, and loses on what it was not, is often had and kept
+    halfway (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
     Args:
         run: the run's folder.
         out: the bundle's folder.
         description: one line.
+        halfway: bundle, or folder of another run, to meet in the middle.
         card: a model card to take as it is, instead of one made from ``additions``.
         additions: what to write a model card from.
 
@@ -26,6 +38,8 @@ def export_run(
         ConfigError: there is no run, or a file for the card cannot be read.
     """
     separator, facts = load_run(run)
+    if halfway is not None:
+        _meet(separator, load_weights(halfway))
     recipe, additions = facts.recipe, additions or Additions()
     try:
         text = (
@@ -40,3 +54,18 @@ def export_run(
     save_bundle(out, config, separator, text)
     if plot is not None:
         (out / PLOT).write_bytes(plot)
+
+
+def _meet(separator: Separator, other: Separator) -> None:
+    """Move a separator's weights halfway to another's; a bank of phrases, which is data, stays.
+
+    Raises:
+        ConfigError: the models are not of one shape.
+    """
+    theirs = other.state_dict()
+    for name, mine in separator.state_dict().items():
+        if name == BANK:
+            continue
+        if name not in theirs or theirs[name].shape != mine.shape:
+            raise ConfigError(f"there is no halfway to a model of another shape: {name} differs")
+        mine.lerp_(theirs[name], 0.5)

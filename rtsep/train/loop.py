@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rtsep.errors import ConfigError
 from rtsep.models.separator import Separator
-from rtsep.train.checkpoint import CHECKPOINT, Parts, read_checkpoint, write_checkpoint
+from rtsep.train.checkpoint import BANK, CHECKPOINT, Parts, read_checkpoint, write_checkpoint
 from rtsep.train.mixing import Mixer
 from rtsep.train.objective import Objective
 from rtsep.train.ranks import Ranks
@@ -34,7 +34,6 @@ Validate = Callable[[Separator], dict[str, float]]
 
 LOG = "log.csv"
 
-_BANK = "film_head.neighbours.bank"
 
 LOOK_EVERY_S = 0.5
 """How often losses are read and shown: reading one makes the processor wait for the GPU."""
@@ -257,10 +256,10 @@ def _copy_weights(start: Separator, separator: Separator) -> None:
         ConfigError: the models are not of one shape.
     """
     weights, own = start.state_dict(), separator.state_dict()
-    if _BANK not in own:
-        weights.pop(_BANK, None)
-    elif _BANK not in weights or weights[_BANK].shape != own[_BANK].shape:
-        weights[_BANK] = own[_BANK]  # other phrases are no other shape of model
+    if BANK not in own:
+        weights.pop(BANK, None)
+    elif BANK not in weights or weights[BANK].shape != own[BANK].shape:
+        weights[BANK] = own[BANK]  # other phrases are no other shape of model
     try:
         separator.load_state_dict(weights)
     except RuntimeError as error:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rtsep.models.bundle import load_bundle
 from rtsep.models.separator import Separator
-from rtsep.train.checkpoint import load_average, read_checkpoint
+from rtsep.train.checkpoint import CHECKPOINT, load_average, read_checkpoint
 from rtsep.train.recipe import Recipe
 
 
@@ -34,3 +35,14 @@ def load_run(run: Path) -> tuple[Separator, Facts]:
     separator = Separator(recipe.codec, recipe.masker)
     load_average(parts, separator)
     return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
+
+
+def load_weights(source: str) -> Separator:
+    """A run's averaged weights, by its folder, or a bundle's, by name or folder.
+
+    Raises:
+        RtsepError: there is neither.
+    """
+    if (Path(source) / CHECKPOINT).is_file():
+        return load_run(Path(source))[0]
+    return load_bundle(source).separator

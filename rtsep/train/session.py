@@ -10,10 +10,9 @@ from platformdirs import user_cache_path
 
 from rtsep.compute import compute_device
 from rtsep.config import Compute
-from rtsep.models.bundle import load_bundle
 from rtsep.models.separator import Separator
 from rtsep.models.text import embed
-from rtsep.train.checkpoint import CHECKPOINT, write_parts
+from rtsep.train.checkpoint import write_parts
 from rtsep.train.loop import Trainer, Validate, progress_bar
 from rtsep.train.mixing import Mixer
 from rtsep.train.packed import PackedPhrases, is_packed, open_packed
@@ -21,7 +20,7 @@ from rtsep.train.phrases import Embed, Phrases
 from rtsep.train.pool import Pool, open_pool
 from rtsep.train.ranks import join_ranks, leave_ranks
 from rtsep.train.recipe import Recipe, read_recipe
-from rtsep.train.run import load_run
+from rtsep.train.run import load_weights
 from rtsep.train.vocabulary import SHIPPED, read_vocabulary
 
 
@@ -65,7 +64,7 @@ def train_session(
     pool, embed_phrases = _data(data, recipe)
     phrases = Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
     mixer = Mixer(pool, phrases, recipe.mixing, device, recipe.seed + ranks.number)
-    weights = None if start is None else _weights(start)
+    weights = None if start is None else load_weights(start)
     recipe = _with_bank(recipe, len(phrases.bank), weights)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compiled=compiled)
     with progress_bar() as progress:
@@ -88,13 +87,6 @@ def _with_bank(recipe: Recipe, phrases: int, start: Separator | None) -> Recipe:
         size = start.masker.config.phrases
     masker = recipe.masker.model_copy(update={"phrases": size})
     return recipe.model_copy(update={"masker": masker})
-
-
-def _weights(start: str) -> Separator:
-    """A run's or a bundle's separator."""
-    if (Path(start) / CHECKPOINT).is_file():
-        return load_run(Path(start))[0]
-    return load_bundle(start).separator
 
 
 def _data(data: Path, recipe: Recipe) -> tuple[Pool, Embed]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import CODEC, MASKER, tiny_separator
+from builders import CODEC, MASKER, tiny_bundle, tiny_separator
 from torch import nn
 from train_builders import CPU, MIXING, RATE, RECIPE, mixer, silent, trained
 
@@ -248,6 +248,22 @@ def test_the_log_and_the_checkpoint_are_written_as_often_as_the_recipe_says(
         ("3", "separation"), ("6", "separation"), ("6", "score"), ("7", "separation"),
     ]  # fmt: skip
     assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, LOG]
+
+
+def test_halfway_every_weight_is_the_mean_and_another_shape_is_refused(tmp_path: Path, pool: Pool) -> None:
+    trainer = trained(tmp_path / "run", pool, RECIPE.model_copy(update={"steps": 3}))
+    start = tiny_bundle(tmp_path / "start")
+    export_run(tmp_path / "run", tmp_path / "between", "between", halfway=str(start.path))
+    theirs = start.separator.state_dict()
+    for name, tensor in load_bundle(str(tmp_path / "between")).separator.state_dict().items():
+        mean = (trainer.averaged.state_dict()[name] + theirs[name]) / 2
+        assert torch.allclose(tensor, mean, atol=1e-3), name
+    other = tiny_bundle(
+        tmp_path / "other", tiny_separator(masker=MASKER.model_copy(update={"feed_forward": 40}))
+    )
+    with pytest.raises(ConfigError, match=r"another shape: masker\.layers\.0\.feed"):
+        export_run(tmp_path / "run", tmp_path / "never", "never", halfway=str(other.path))
+    assert not (tmp_path / "never").exists()
 
 
 def test_a_run_becomes_a_bundle_of_its_averaged_weights(tmp_path: Path, pool: Pool) -> None:
