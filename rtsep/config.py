@@ -88,6 +88,8 @@ def run_settings(
     if keep or remove:
         named = Console.of(keep, remove)
         console = replace(console, strips=named.strips)
+    if settings.stems:  # whoever asks for everything on its own asks for everything else as well
+        console = console.turned("residual/mute", False)
     for name, value in (turned or {}).items():
         try:
             console = console.turned(name, value)

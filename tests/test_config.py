@@ -176,3 +176,9 @@ def test_the_model_runs_where_it_is_told_if_there_is_such_a_place() -> None:
     missing = next(name for name, there in have.items() if not there)
     with pytest.raises(ConfigError, match=f"--compute {missing}: this machine has .*cpu"):
         compute_device("mps" if missing == "mps" else "cuda")
+
+
+def test_stems_have_everything_else_unless_it_is_muted_by_name() -> None:
+    assert not run_settings(None, {"stems": True}, keep=("dog",))[1].residual.mute
+    assert run_settings(None, {"stems": True}, keep=("dog",), turned={"residual/mute": 1})[1].residual.mute
+    assert run_settings(None, {}, keep=("dog",))[1].residual.mute
