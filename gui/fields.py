@@ -73,7 +73,7 @@ class Field(QWidget):
 
     def draw(self, value: Value) -> None:
         """Put a value on the screen."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} draws nothing")
 
     def _edit(self, value: Value) -> None:
         if not self._quiet:
@@ -81,7 +81,7 @@ class Field(QWidget):
             self._show()
             self.edited.emit(self.parameter.name, value)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Escape drops what has been typed and not sent."""
         if event is not None and event.key() == Qt.Key.Key_Escape:
             self._show()
@@ -108,7 +108,7 @@ class Switch(Field):
 class _Spin(QDoubleSpinBox):
     """Turns only for a wheel over a box that has the focus: on stage a stray wheel must do nothing."""
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
         if event is not None and not self.hasFocus():
             event.ignore()
             return
@@ -120,11 +120,11 @@ class _Slider(QSlider):
 
     reset = pyqtSignal()
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
         if event is not None:
             event.ignore()
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
         self.reset.emit()
 
 

@@ -24,7 +24,7 @@ class Split(QWidget):
         self.setAccessibleName("Latency by term")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """Wide and low."""
         return QSize(260, 14)
 
@@ -41,7 +41,7 @@ class Split(QWidget):
         self._colours = colours
         self.update()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint one piece a term, in two shades by turns."""
         painter = QPainter(self)
         total = sum(self.terms.values())

@@ -33,7 +33,7 @@ class Bar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         pulse.add(self.move_on)
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """Wide and low."""
         return QSize(220, 16)
 
@@ -67,7 +67,7 @@ class Bar(QWidget):
         self._colours = colours
         self.update()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint what has changed."""
         if event is None:
             return

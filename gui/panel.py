@@ -92,7 +92,7 @@ class Panel(QMainWindow):
         )
         return asked == QMessageBox.StandardButton.Yes
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent | None) -> None:
         """Remember the layout, unsubscribe, stop what was started here."""
         if event is not None and self.asks and self.engine.wanted and not self.may_close():
             event.ignore()

@@ -19,7 +19,7 @@ class _Line(QLineEdit):
 
     left = pyqtSignal()
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
         completer = self.completer()
         if event is not None and event.key() == Qt.Key.Key_Down and completer is not None:
             completer.setCompletionPrefix("")
@@ -27,7 +27,7 @@ class _Line(QLineEdit):
             return
         super().keyPressEvent(event)
 
-    def focusOutEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802
+    def focusOutEvent(self, event: QFocusEvent | None) -> None:
         super().focusOutEvent(event)
         if event is not None and event.reason() not in STAYING:
             self.left.emit()
