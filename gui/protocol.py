@@ -10,44 +10,36 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from pythonosc.osc_bundle import ParseError as BundleParseError
-from pythonosc.osc_message import ParseError as MessageParseError
-from pythonosc.osc_message_builder import OscMessageBuilder
-from pythonosc.osc_packet import OscPacket
-from pythonosc.osc_packet import ParseError as PacketParseError
-from pythonosc.parsing.osc_types import ParseError as TypeParseError
+from rtsep.audio.spectrum import BANDS, HIGHEST_HZ, LOWEST_HZ
+from rtsep.control import OSC_PORT
+from rtsep.osc.packet import MalformedError, read, write
+
+__all__ = ["BANDS", "FLOOR_DB", "HOST", "PORT", "RATE", "band_edges", "band_of", "decode", "encode"]
 
 ROOT = "/rtsep/"
-HOST, PORT = "127.0.0.1", 7770
+HOST, PORT = "127.0.0.1", OSC_PORT
 """Where an engine listens if nothing else is said."""
 RATE = 30
 """Meter values and spectra a second that the panel asks for, the most the engine sends."""
 
-BANDS = 64
-"""Bytes of a spectrum: the level in each band as dBFS + 120, 0 to 120."""
 FLOOR_DB = -120.0
-LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
-"""The bands lie evenly between these on the mel scale, 2595 log10(1 + f / 700)."""
 
 
 def encode(name: str, *values: float | bool | str | bytes) -> bytes:
-    """A message as a datagram: floats as ``f``, whole numbers as ``i``, switches as ``T`` or ``F``."""
-    builder = OscMessageBuilder(ROOT + name)
-    for value in values:
-        builder.add_arg(value)
-    return bytes(builder.build().dgram)
+    """A message as a datagram: floats as ``f``, whole numbers and switches as ``i``."""
+    return write(ROOT + name, *values)
 
 
 def decode(datagram: bytes) -> Iterator[tuple[str, list[Any]]]:
     """The messages under ``/rtsep/`` in a datagram, bundle or not; nothing if it is not OSC."""
     try:
-        packet = OscPacket(datagram)
-    except (PacketParseError, BundleParseError, MessageParseError, TypeParseError, ValueError):
+        found = read(datagram)
+    except MalformedError:
         return
-    for timed in packet.messages:
+    for timed in found:
         address = timed.message.address
         if address.startswith(ROOT):
-            yield address.removeprefix(ROOT), list(timed.message.params)
+            yield address.removeprefix(ROOT), list(timed.message.arguments)
 
 
 def mel(hertz: float) -> float:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from rtsep.control import OSC_PORT
 from rtsep.errors import ConfigError, RtsepError
 
 app = typer.Typer(
@@ -90,7 +91,7 @@ def run(
     osc: Annotated[
         bool | None, typer.Option("--osc", help="Listen for OSC, so that others turn the knobs.")
     ] = None,
-    osc_port: Annotated[int | None, typer.Option(help="UDP port for OSC, 7770; 0: any free one.")] = None,
+    osc_port: Annotated[int | None, typer.Option(help=f"UDP port for OSC, {OSC_PORT}; 0: any free one.")] = None,
     osc_host: Annotated[str | None, typer.Option(help="Address for OSC, 127.0.0.1.")] = None,
     osc_allow: Annotated[
         list[str] | None, typer.Option(help="Address or network that may send OSC; repeats.")
@@ -118,7 +119,7 @@ def run(
 @app.command()
 def panel(
     host: Annotated[str, typer.Option(help="Where the engine runs.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Its UDP port for OSC.")] = 7770,
+    port: Annotated[int, typer.Option(help="Its UDP port for OSC.")] = OSC_PORT,
 ) -> None:
     """Open the panel: knobs, meters and pictures of an engine that runs, or that it starts."""
     try:

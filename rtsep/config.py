@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rtsep.control import PARAMETERS, Console
+from rtsep.control import OSC_PORT, PARAMETERS, Console
 from rtsep.errors import CommandError, ConfigError
 from rtsep.presets import RUN, Preset, Presets
 
@@ -17,9 +17,6 @@ Compute = Literal["auto", "cpu", "cuda", "mps"]
 
 DEFAULT_RESERVE_MS = 12.0
 """A step of the model, and the scheduler's moods."""
-
-DEFAULT_OSC_PORT = 7770
-"""Free of what DAWs and control surfaces use (8000, 9000, 11000, 3819)."""
 
 
 class RunSettings(BaseModel):
@@ -48,7 +45,7 @@ class RunSettings(BaseModel):
     """How late the worker may be before the output runs dry; part of the latency."""
     osc: bool = False
     """Listen for OSC, on a live run."""
-    osc_port: int = Field(DEFAULT_OSC_PORT, ge=0, le=65_535)
+    osc_port: int = Field(OSC_PORT, ge=0, le=65_535)
     """UDP port; any free one if 0."""
     osc_host: str = "127.0.0.1"
     """Address to listen on for OSC."""

@@ -19,6 +19,9 @@ STRIPS = 8
 LONGEST_PROMPT = 300
 """Characters; a text encoder reads about the first 250 words, a sound is named in fewer than ten."""
 
+OSC_PORT = 7770
+"""Where an engine listens unless told otherwise; DAWs and panels use others (8000, 9000, 11000, 3819)."""
+
 Value = float | bool | str
 """What a parameter can be: a number, a switch or words."""
 

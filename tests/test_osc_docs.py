@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rtsep.control import OSC_PORT as PORT
 from rtsep.control import PARAMETERS
 from rtsep.osc import guard, packet, schedule, subscribers
 from rtsep.osc.address import ACTIONS, FADER_AT, PARAMETER_AT, READINGS, SHORT
 from rtsep.osc.reference import table
-from rtsep.osc.server import PORT
 from rtsep.osc.subscribing import HELP
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 
-from rtsep.control import Status, Value
+from rtsep.control import OSC_PORT, Status, Value
 from rtsep.errors import CommandError
 from rtsep.osc.guard import Budget, Guard
 from rtsep.osc.orders import Order
@@ -27,9 +27,6 @@ from rtsep.osc.subscribers import Sender, Subscribers
 from rtsep.osc.subscribing import UNSUBSCRIBE
 
 LOG = logging.getLogger(__name__)
-
-PORT = 7770
-"""Where rtsep listens if nothing else is said; free of what DAWs and panels use (8000, 9000, 11000, 3819)."""
 
 READ_S, SEND_S = 0.002, 0.002
 """How long a turn reads, and sends; what is left over waits for the next one."""
@@ -80,7 +77,7 @@ class OscServer:
         status: Callable[[], Status],
         *,
         host: str = "127.0.0.1",
-        port: int = PORT,
+        port: int = OSC_PORT,
         allow: Iterable[str] = (),
         spectra: Callable[[], Mapping[str, bytes]] = dict,
     ) -> None:

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from gui.protocol import BANDS, HIGHEST_HZ, LOWEST_HZ, band_edges, band_of, decode, encode
+from gui.protocol import BANDS, band_edges, band_of, decode, encode
 from gui.values import LEARN_S, SETTLE_S, Values
+from rtsep.audio.spectrum import HIGHEST_HZ, LOWEST_HZ
 
 
 @pytest.mark.parametrize("value", [0.5, -12, True, False, "dog barking", "grüße", bytes(range(BANDS))])
