@@ -91,7 +91,9 @@ def run(
     osc: Annotated[
         bool | None, typer.Option("--osc", help="Listen for OSC, so that others turn the knobs.")
     ] = None,
-    osc_port: Annotated[int | None, typer.Option(help=f"UDP port for OSC, {OSC_PORT}; 0: any free one.")] = None,
+    osc_port: Annotated[
+        int | None, typer.Option(help=f"UDP port for OSC, {OSC_PORT}; 0: any free one.")
+    ] = None,
     osc_host: Annotated[str | None, typer.Option(help="Address for OSC, 127.0.0.1.")] = None,
     osc_allow: Annotated[
         list[str] | None, typer.Option(help="Address or network that may send OSC; repeats.")
