@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from rtsep.control import OSC_PORT as PORT
 from rtsep.control import PARAMETERS, Parameter
 from rtsep.osc.address import ROOT, address_of
-from rtsep.osc.server import PORT
 
 WIDE, HIGH, TOP = 150, 46, 110
 """Pixels of a control's cell, and where the first row of them begins."""
