@@ -26,6 +26,8 @@ FORBIDDEN = {
     "osc": HEAVY | {"audio", "nn"},
     "desk": HEAVY | {"audio", "nn", "osc"},
 }
+CONTROL = ("parameters", "console", "commands", "status")
+"""The rooms of ``rtsep/control``, the lowest first."""
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "rtsep").rglob("*.py"))
 
 
@@ -55,6 +57,14 @@ def test_imports_only_go_down_the_floors(path: Path) -> None:
     assert not found & FORBIDDEN.get(room, set())
     if FLOOR_OF[room] == 0:
         assert found <= {*sys.stdlib_module_names, *FLOORS[0], "pydantic", "platformdirs", "tomli_w"}
+
+
+@pytest.mark.parametrize("room", CONTROL)
+def test_the_vocabulary_is_made_from_the_parameters_up(room: str) -> None:
+    tree = ast.parse((ROOT / "rtsep" / "control" / f"{room}.py").read_text(encoding="utf-8"))
+    modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    found = {module.removeprefix("rtsep.control.") for module in modules if module.startswith("rtsep.")}
+    assert found <= {"rtsep.errors", *CONTROL[: CONTROL.index(room)]}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "gui").rglob("*.py")) or [ROOT / "rtsep/errors.py"], ids=str)
