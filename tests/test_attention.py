@@ -42,7 +42,7 @@ def dense(layer: Layer, x: Tensor, window: int = WINDOW) -> Tensor:
     projected = layer.attention.qkv(x.transpose(1, 2)).view(batch, frames, 3, HEADS, -1)
     query, key, value = projected.unbind(2)
     half = WIDTH // HEADS // 2
-    turn = torch.complex(layer.positions.cosine[:, :half], layer.positions.sine[:, :half])[:frames, None]
+    turn = torch.complex(layer.positions.cosine[:, half:], layer.positions.sine[:, half:])[:frames, None]
     query, key = (torch.complex(part[..., :half], part[..., half:]) * turn for part in (query, key))
     outputs = []
     for t in range(frames):

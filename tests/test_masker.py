@@ -27,7 +27,7 @@ def masker(seed: int = 0) -> Masker:
 def parameters(prompts: int, frames: int = 1, seed: int = 0) -> Tensor:
     """FiLM parameters of made-up prompts, (P, frames, parameters)."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(prompts, frames, sum(masker().film_sizes), generator=generator)
+    return torch.randn(prompts, frames, masker().film_size, generator=generator)
 
 
 def features(batch: int, frames: int, seed: int = 1) -> Tensor:
@@ -129,15 +129,16 @@ def test_silence_has_finite_features() -> None:
 
 def test_film_scales_and_shifts() -> None:
     x = torch.tensor([[[1.0, 2.0]]])
-    assert torch.equal(film(x, torch.tensor([[[3.0, 0.5, 10.0, -1.0]]])), torch.tensor([[[13.0, 0.0]]]))
+    scale, shift = torch.tensor([[[3.0, 0.5]]]), torch.tensor([[[10.0, -1.0]]])
+    assert torch.equal(film(x, scale, shift), torch.tensor([[[13.0, 0.0]]]))
 
 
 def test_a_fresh_film_head_starts_near_scale_one_and_shift_zero() -> None:
     torch.manual_seed(0)
     model = Masker(MASKER, CODEC.latent)
-    head = FilmHead(MASKER, model.film_sizes)
+    head = FilmHead(MASKER, model.film_size)
     found = head(torch.nn.functional.normalize(torch.randn(50, MASKER.text), dim=-1))
-    assert found.shape == (50, sum(model.film_sizes))
+    assert found.shape == (50, model.film_size)
     for share in found.split([2 * MASKER.width] * (2 * MASKER.layers + 1), dim=-1):
         scale, shift = share.chunk(2, dim=-1)
         assert scale.mean().item() == pytest.approx(1, abs=0.1)

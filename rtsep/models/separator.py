@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from rtsep.models.codec import Codec, CodecConfig
@@ -32,14 +31,16 @@ class Mix(NamedTuple):
     def stems(self, masks: Tensor) -> Tensor:
         """Masks (B, P, D, T), each 0..1 by itself, to shares (B, P, D, T) that add up to at most 1."""
         taken = self.removed[:, None, None] * masks
-        taken = taken / taken.sum(dim=1, keepdim=True).clamp(min=1)
+        taken = taken / taken.sum(dim=1, keepdim=True).clamp(min=1.0)
         heard = self.wanted[:, None, None] * masks
-        heard = heard / heard.sum(dim=1, keepdim=True).clamp(min=1)
-        return taken + heard * (1 - taken.sum(dim=1, keepdim=True))
+        heard = heard / heard.sum(dim=1, keepdim=True).clamp(min=1.0)
+        return taken + heard - heard * taken.sum(dim=1, keepdim=True)
 
     def __call__(self, masks: Tensor) -> Tensor:
         """Masks (B, P, D, T) to what each output takes of the latent, (B, O, D, T); may be negative."""
-        return torch.einsum("op,bpdt->bodt", self.weights, self.stems(masks))
+        # In a graph, a product of matrices takes a tenth of the time of an einsum.
+        taken: Tensor = (self.weights @ self.stems(masks).flatten(2)).unflatten(2, masks.shape[2:])
+        return taken
 
 
 class Separation(NamedTuple):
@@ -62,7 +63,7 @@ class Separator(nn.Module):
         super().__init__()
         self.codec = Codec(codec)
         self.masker = Masker(masker, codec.latent)
-        self.film_head = FilmHead(masker, self.masker.film_sizes)
+        self.film_head = FilmHead(masker, self.masker.film_size)
 
     @property
     def sample_rate(self) -> int:

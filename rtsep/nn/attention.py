@@ -21,9 +21,10 @@ class Context(NamedTuple):
     cosine: Tensor
     """(B, 1, T, head width)."""
     sine: Tensor
-    """(B, 1, T, head width)."""
+    """(B, 1, T, head width), the first half negative."""
     visible: Tensor
     """(B * blocks, 1, length, window + length): which key of a block's context each query may see."""
+    frames: int
     blocks: int
     length: int
 
@@ -65,7 +66,7 @@ class Positions(Streaming):
         happened = start[..., None] + key >= self.window  # the cache is empty before frame 0
         visible = (near & happened[..., None, :]).flatten(0, 1)[:, None]
         context = Context(
-            self.cosine[position][:, None], self.sine[position][:, None], visible, blocks, length
+            self.cosine[position][:, None], self.sine[position][:, None], visible, frames, blocks, length
         )
         return context, seen + frames
 
@@ -92,12 +93,13 @@ class WindowedAttention(Streaming):
         return cache, cache
 
     def forward(self, x: Tensor, context: Context, state: tuple[Tensor, Tensor]) -> tuple[Tensor, State]:
-        """Attend over (B, T, width); returns the same shape."""
-        batch, frames, width = x.shape
-        projected = self.qkv(x).view(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query, key = _rotate(projected[:2], context)
+        """Attend over (B, T, width), or (B, width) where T is 1; returns the same shape."""
+        batch, frames, heads = len(x), context.frames, self.heads
+        projected = self.qkv(x).view(batch, frames, 3 * heads, -1).transpose(1, 2)
+        rotated, value = projected.split([2 * heads, heads], dim=1)
+        query, key = _rotate(rotated, context).chunk(2, dim=1)
         keys = torch.cat([state[0], key], dim=2)
-        values = torch.cat([state[1], projected[2]], dim=2)
+        values = torch.cat([state[1], value], dim=2)
         new_state = keys[:, :, -self.window :], values[:, :, -self.window :]
         if context.blocks > 1:
             spare = context.blocks * context.length - frames
@@ -107,7 +109,7 @@ class WindowedAttention(Streaming):
         y = scaled_dot_product_attention(query, keys, values, attn_mask=context.visible)
         if context.blocks > 1:
             y = y.unflatten(0, (batch, context.blocks)).transpose(1, 2).flatten(2, 3)[:, :, :frames]
-        return self.out(y.transpose(1, 2).reshape(batch, frames, width)), new_state
+        return self.out(y.transpose(1, 2).reshape(x.shape)), new_state
 
     def _blocks(self, cached: Tensor, context: Context) -> Tensor:
         """Keys or values (B, heads, window + T, width) to each block's own."""
@@ -116,15 +118,15 @@ class WindowedAttention(Streaming):
 
 
 def _rotation_table(width: int) -> tuple[Tensor, Tensor]:
-    """Cosine and sine, (PERIOD, width) each, computed in float64: float32 angles lose 1e-5."""
+    """Cosine and sine, (PERIOD, width) each, for ``_rotate``; in float64, as float32 angles lose 1e-5."""
     fastest = PERIOD / (2 * math.pi)
     turns = (fastest ** torch.linspace(1, 0, width // 2, dtype=torch.float64)).round()
     angle = torch.arange(PERIOD, dtype=torch.float64)[:, None] * turns * (2 * math.pi / PERIOD)
-    angle = torch.cat([angle, angle], dim=-1)
-    return angle.cos().float(), angle.sin().float()
+    cosine, sine = angle.cos().float(), angle.sin().float()
+    return torch.cat([cosine, cosine], dim=-1), torch.cat([-sine, sine], dim=-1)
 
 
 def _rotate(x: Tensor, context: Context) -> Tensor:
     """Rotate the halves of the last dimension against each other."""
-    a, b = x.chunk(2, dim=-1)
-    return torch.addcmul(x * context.cosine, torch.cat([-b, a], dim=-1), context.sine)
+    swapped = torch.cat(x.chunk(2, dim=-1)[::-1], dim=-1)
+    return torch.addcmul(x * context.cosine, swapped, context.sine)

@@ -5,12 +5,6 @@ from __future__ import annotations
 from torch import Tensor, addcmul
 
 
-def film(x: Tensor, parameters: Tensor) -> Tensor:
-    """``x * scale + shift``.
-
-    Args:
-        x: features (B, T, C).
-        parameters: scale and shift side by side, (B, 1 or T, 2 C).
-    """
-    scale, shift = parameters.chunk(2, dim=-1)
+def film(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """``x * scale + shift`` of features (B, T, C), with scale and shift (B, 1 or T, C)."""
     return addcmul(shift, x, scale)
