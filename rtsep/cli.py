@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from rtsep import cli_bundles
 from rtsep.control import OSC_PORT
 from rtsep.errors import ConfigError, RtsepError
 
@@ -18,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(cli_bundles.app, name="bundles")
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -149,20 +153,6 @@ def devices(
         print(device)
     if not found:
         print("no sound card found: plug one in, or start jackd", file=sys.stderr)
-
-
-@app.command()
-def bundles() -> None:
-    """List the models."""
-    from rtsep.models.bundle import bundle_folders, read_config
-
-    for name, folder in bundle_folders().items():
-        config = read_config(folder)
-        codec = config.codec
-        latency_ms = 1000 * (codec.hop + codec.lookahead) / codec.sample_rate
-        print(f"{name}: {config.description}")
-        print(f"  {codec.sample_rate} Hz, hop {codec.hop}, lookahead {codec.lookahead} ({latency_ms:g} ms), "
-              f"text {config.text_encoder}, {folder}")  # fmt: skip
 
 
 @app.command()

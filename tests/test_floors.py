@@ -16,7 +16,7 @@ FLOORS = (
     {"models"},
     {"pipeline", "recorder", "worker"},
     {"engine", "render", "train", "evaluate"},
-    {"display", "ends", "session", "surfaces", "cli", "__main__"},
+    {"display", "ends", "session", "surfaces", "cli", "cli_bundles", "__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = {"torch", "numpy", "soundfile", "sounddevice"}

@@ -25,7 +25,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from rtsep.errors import BundleError
-from rtsep.models.codec import CodecConfig
+from rtsep.models.codec import AnyCodecConfig, key_of
+from rtsep.models.codec_store import codec_folders
 from rtsep.models.masker import MaskerConfig
 from rtsep.models.separator import Separator
 
@@ -42,7 +43,7 @@ class BundleConfig(BaseModel):
 
     description: str
     text_encoder: str
-    codec: CodecConfig
+    codec: AnyCodecConfig
     masker: MaskerConfig
 
     @model_validator(mode="after")
@@ -96,6 +97,10 @@ def find_bundle(name: str) -> Path:
     path = Path(name).expanduser()
     if (path / CONFIG).is_file():
         return path
+    if name in codec_folders():
+        raise BundleError(
+            f"{name} is a codec without a masker: train one, see 'rtsep train' and docs/paper.md"
+        )
     raise BundleError(
         f"no bundle {name!r}: have {', '.join(known) or 'none'}, or give a folder that holds {CONFIG}"
     )
@@ -113,8 +118,7 @@ def read_config(folder: Path) -> BundleConfig:
         raise BundleError(f"cannot read {folder / CONFIG}: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise BundleError(f"{folder / CONFIG}: {where}: {first['msg']}") from error
+        raise BundleError(f"{folder / CONFIG}: {key_of(first['loc'])}: {first['msg']}") from error
 
 
 def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:

@@ -1,18 +1,23 @@
-"""A causal neural audio codec of the DAC architecture (Kumar et al. 2023), streaming.
+"""A neural audio codec of the DAC architecture (Kumar et al. 2023), streaming: our own causal one, or the
+published one (``models/dac.py``), behind one door.
 
-A strided first layer (the stem) over a few milliseconds, residual units with Snake activations and
+Ours has a strided first layer (the stem) over a few milliseconds, residual units with Snake activations and
 strided stages, and a mirrored decoder. All of it starts as a transform that reconstructs: the stem
 as a lapped transform, stages as space-to-depth, residual branches at zero.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
+from typing import Annotated, Any, Literal, TypeAlias
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, PositiveInt, Tag, model_validator
 from torch import Tensor, nn
 
+from rtsep.models.dac import DacConfig, build_dac
+from rtsep.models.dac_quantize import DacQuantizer
 from rtsep.models.lapped import check_lapped, lapped_transform
 from rtsep.models.quantize import ResidualQuantizer
 from rtsep.nn.conv import CausalConv1d, CausalConvTranspose1d
@@ -21,10 +26,11 @@ from rtsep.nn.streaming import Residual, Sequential, State
 
 
 class CodecConfig(BaseModel):
-    """Shape of a codec. Lengths are in samples."""
+    """Shape of our own codec. Lengths are in samples."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["lapped"] = "lapped"
     sample_rate: PositiveInt = 24_000
     stem_kernel: PositiveInt = 768
     """Length of the analysis filters, and their number."""
@@ -61,6 +67,28 @@ class CodecConfig(BaseModel):
         """Channels of the latent."""
         return self.stem_kernel * prod(self.strides)
 
+    @property
+    def rising(self) -> int | None:
+        """So many neighbouring channels of the latent rise in frequency, the stem's filters."""
+        return self.stem_kernel
+
+
+def _kind(config: Any) -> str:
+    """Which codec a configuration, or what is to become one, means: ours, where nothing is said."""
+    kind = config.get("kind", "lapped") if isinstance(config, dict) else getattr(config, "kind", "lapped")
+    return str(kind)
+
+
+AnyCodecConfig: TypeAlias = Annotated[
+    Annotated[CodecConfig, Tag("lapped")] | Annotated[DacConfig, Tag("dac")], Discriminator(_kind)
+]
+"""Shape of any codec; ``kind`` says which."""
+
+
+def key_of(location: Iterable[int | str]) -> str:
+    """The key that a validation error is about, as it stands in the file, where no kind stands between."""
+    return ".".join(str(part) for part in location if part not in {"lapped", "dac"}) or "the file"
+
 
 class Codec(nn.Module):
     """Wave to latent to wave, with codes beside it.
@@ -69,29 +97,19 @@ class Codec(nn.Module):
     ``config.lookahead`` samples.
     """
 
-    def __init__(self, config: CodecConfig) -> None:
+    def __init__(self, config: CodecConfig | DacConfig) -> None:
         super().__init__()
         self.config = config
-        channels, hop, overlap = config.stem_kernel, config.stem_hop, config.stem_overlap
-        stem = CausalConv1d(1, channels, config.stem_kernel, stride=hop, bias=False)
-        mirrored_stem = CausalConvTranspose1d(channels, 1, hop + overlap, stride=hop, bias=False)
-        analysis, synthesis = lapped_transform(config.stem_kernel, hop, overlap)
-        with torch.no_grad():
-            stem.conv.weight.copy_(analysis[:, None])
-            mirrored_stem.conv.weight.copy_(synthesis[:, None])
-        encoder: list[nn.Module] = [stem, *_residual_units(channels, config)]
-        decoder: list[nn.Module] = [mirrored_stem, *reversed(_residual_units(channels, config))]
-        for stride in config.strides:
-            encoder += [Snake(channels, alpha=NEAR_IDENTITY), _down(channels, stride)]
-            decoder += [_up(channels, stride), Snake(channels * stride, alpha=NEAR_IDENTITY)]
-            channels *= stride
-            encoder += _residual_units(channels, config)
-            decoder += reversed(_residual_units(channels, config))
-        self.encoder = Sequential(*encoder)
-        self.decoder = Sequential(*reversed(decoder))
-        self.quantizer = ResidualQuantizer(
-            config.latent, config.codebooks, config.codebook_size, config.codebook_dim
-        )
+        self.encoder: Sequential
+        self.decoder: Sequential
+        self.quantizer: ResidualQuantizer | DacQuantizer
+        if isinstance(config, DacConfig):
+            self.encoder, self.decoder, self.quantizer, _ = build_dac(config)
+        else:
+            self.encoder, self.decoder = _lapped(config)
+            self.quantizer = ResidualQuantizer(
+                config.latent, config.codebooks, config.codebook_size, config.codebook_dim
+            )
 
     def initial_state(self, batch: int) -> tuple[State, State]:
         """States of the encoder and of the decoder."""
@@ -106,6 +124,26 @@ class Codec(nn.Module):
         """Latent (B, D, frames) to wave (B, 1, frames * hop)."""
         wave, state = self.decoder(latent, state)
         return wave, state
+
+
+def _lapped(config: CodecConfig) -> tuple[Sequential, Sequential]:
+    """Encoder and decoder of our own codec, reconstructing."""
+    channels, hop, overlap = config.stem_kernel, config.stem_hop, config.stem_overlap
+    stem = CausalConv1d(1, channels, config.stem_kernel, stride=hop, bias=False)
+    mirrored_stem = CausalConvTranspose1d(channels, 1, hop + overlap, stride=hop, bias=False)
+    analysis, synthesis = lapped_transform(config.stem_kernel, hop, overlap)
+    with torch.no_grad():
+        stem.conv.weight.copy_(analysis[:, None])
+        mirrored_stem.conv.weight.copy_(synthesis[:, None])
+    encoder: list[nn.Module] = [stem, *_residual_units(channels, config)]
+    decoder: list[nn.Module] = [mirrored_stem, *reversed(_residual_units(channels, config))]
+    for stride in config.strides:
+        encoder += [Snake(channels, alpha=NEAR_IDENTITY), _down(channels, stride)]
+        decoder += [_up(channels, stride), Snake(channels * stride, alpha=NEAR_IDENTITY)]
+        channels *= stride
+        encoder += _residual_units(channels, config)
+        decoder += reversed(_residual_units(channels, config))
+    return Sequential(*encoder), Sequential(*reversed(decoder))
 
 
 NEAR_IDENTITY = 1e-3

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from rtsep.models.codec import Codec, CodecConfig
+from rtsep.models.dac import DacConfig
 from rtsep.models.masker import FilmHead, Masker, MaskerConfig
 from rtsep.nn.streaming import State
 
@@ -59,7 +60,7 @@ class Separator(nn.Module):
     latent, where the decoder runs once an output, however many prompts there are.
     """
 
-    def __init__(self, codec: CodecConfig, masker: MaskerConfig) -> None:
+    def __init__(self, codec: CodecConfig | DacConfig, masker: MaskerConfig) -> None:
         super().__init__()
         self.codec = Codec(codec)
         self.masker = Masker(masker, codec.latent)
@@ -117,11 +118,16 @@ class Separator(nn.Module):
         return separation, (encoder_state, masker_state, decoder_state)
 
     def _upper_gain(self, masks: Tensor, latent: Tensor) -> Tensor:
-        """Masks (B, O, D, T) averaged over the upper half of the stem's filters, which rise in frequency."""
-        stem = self.codec.config.stem_kernel
+        """Masks (B, O, D, T) averaged over the upper half of the stem's filters, which rise in frequency.
+
+        Over all channels, where no channels do.
+        """
+        rising = self.codec.config.rising
 
         def upper(z: Tensor) -> Tensor:
-            half: Tensor = z.unflatten(-2, (-1, stem))[..., stem // 2 :, :]
+            if rising is None:
+                return z[..., None, :, :]
+            half: Tensor = z.unflatten(-2, (-1, rising))[..., rising // 2 :, :]
             return half
 
         energy = upper((latent * latent).sum(dim=1, keepdim=True))

@@ -52,18 +52,80 @@ class Sequential(Streaming):
         return x, tuple(new)
 
 
-class Residual(Streaming):
-    """``x + branch(x)`` for a causal branch that keeps the length."""
+class Delay(Streaming):
+    """The input, later; the state is the samples that wait, zeros at the start.
 
-    def __init__(self, branch: Streaming) -> None:
+    Args:
+        channels: of the input.
+        samples: by which the output lags.
+    """
+
+    silence: Tensor
+
+    def __init__(self, channels: int, samples: int) -> None:
         super().__init__()
-        self.branch = branch
+        self.register_buffer("silence", torch.zeros(channels, samples), persistent=False)
 
     def initial_state(self, batch: int) -> State:
-        """The branch's state."""
-        return self.branch.initial_state(batch)
+        """Silence of shape (B, channels, samples)."""
+        return self.silence.expand(batch, -1, -1)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Delay (B, C, T)."""
+        x = torch.cat([state, x], dim=-1)
+        samples = state.shape[-1]
+        return x[..., : x.shape[-1] - samples], x[..., x.shape[-1] - samples :]
+
+
+class Onset(Streaming):
+    """Silence before time 0, for a signal that lags: what stands there is no sound, only what biases make.
+
+    A convolution that looks ahead sees zeros before the start, as where it is padded with them. The state is
+    how many samples are still to come before time 0, (B,), int64.
+
+    Args:
+        delay: samples by which the signal lags.
+    """
+
+    delay: Tensor
+
+    def __init__(self, delay: int) -> None:
+        super().__init__()
+        self.register_buffer("delay", torch.tensor(delay), persistent=False)
+
+    def initial_state(self, batch: int) -> State:
+        """All of the delay."""
+        return self.delay.expand(batch)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Silence the samples of (B, C, T) before time 0."""
+        heard = torch.arange(x.shape[-1], device=x.device) >= state[:, None]
+        return x * heard[:, None], (state - x.shape[-1]).clamp(min=0)
+
+
+class Residual(Streaming):
+    """``x + branch(x)`` for a branch that keeps the length; ``x`` waits for a branch that looks ahead.
+
+    Args:
+        branch: what is added.
+        wait: the delay of ``x``, as long as the branch's lookahead; none for a causal one.
+    """
+
+    def __init__(self, branch: Streaming, wait: Delay | None = None) -> None:
+        super().__init__()
+        self.branch, self.wait = branch, wait
+
+    def initial_state(self, batch: int) -> State:
+        """The branch's state, and with it that of the delay, where there is one."""
+        state = self.branch.initial_state(batch)
+        return state if self.wait is None else (state, self.wait.initial_state(batch))
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Add the branch's output to ``x`` (B, C, T)."""
-        y, state = self.branch(x, state)
-        return x + y, state
+        if self.wait is None:
+            y, state = self.branch(x, state)
+            return x + y, state
+        branch_state, waiting = state
+        y, branch_state = self.branch(x, branch_state)
+        x, waiting = self.wait(x, waiting)
+        return x + y, (branch_state, waiting)

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from rtsep.errors import ConfigError
-from rtsep.models.codec import CodecConfig
+from rtsep.models.codec import AnyCodecConfig, CodecConfig, key_of
 from rtsep.models.masker import MaskerConfig
 from rtsep.train.mixture import MixingConfig
 
@@ -74,7 +74,7 @@ class Recipe(BaseModel):
     seed: int = 0
     save_every: PositiveInt = 200
     validate_every: NonNegativeInt = 0
-    codec: CodecConfig = CodecConfig()
+    codec: AnyCodecConfig = CodecConfig()
     masker: MaskerConfig = MaskerConfig()
     mixing: MixingConfig = MixingConfig()
     loss: LossConfig = LossConfig()
@@ -115,7 +115,7 @@ def read_recipe(name: str) -> Recipe:
         raise ConfigError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
+        where = key_of(first["loc"])
         allowed = ", ".join(Recipe.model_fields)
         hint = (
             f" (keys here: {allowed})"

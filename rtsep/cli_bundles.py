@@ -1,0 +1,61 @@
+"""``rtsep bundles``: the models there are, and how published weights become some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(help="List the models; fetch published weights, or take them from a file.")
+
+
+@app.callback(invoke_without_command=True)
+def bundles(context: typer.Context) -> None:
+    """List the models; fetch published weights, or take them from a file."""
+    if context.invoked_subcommand is not None:
+        return
+    from rtsep.models.bundle import bundle_folders, read_config
+    from rtsep.models.codec_store import codec_folders, read_codec
+
+    for name, folder in bundle_folders().items():
+        config = read_config(folder)
+        codec = config.codec
+        latency_ms = 1000 * (codec.hop + codec.lookahead) / codec.sample_rate
+        print(f"{name}: {config.description}")
+        print(f"  {codec.sample_rate} Hz, hop {codec.hop}, lookahead {codec.lookahead} ({latency_ms:g} ms), "
+              f"text {config.text_encoder}, {folder}")  # fmt: skip
+    for name, folder in codec_folders().items():
+        _, stored = read_codec(name)
+        codec = stored.codec
+        print(f"{name}: a codec without a masker, from {stored.source}")
+        print(f"  {codec.sample_rate} Hz, hop {codec.hop}, lookahead {codec.lookahead} "
+              f"({stored.latency_ms:.4g} ms), {folder}")  # fmt: skip
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="dac-16k, dac-24k or dac-44k.")],
+    url: Annotated[
+        str | None, typer.Option(help="Another place with the same file, such as a mirror.")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="Checksum to hold it against, instead of ours.")] = None,
+) -> None:
+    """Fetch published weights; run again, it goes on where it broke off."""
+    from rtsep.models.published import pull as pull_weights
+
+    print(pull_weights(name, url=url, sha256=sha256))
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="As descript-audio-codec saves it.")],
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    decoder_padding: Annotated[
+        Literal["ceil", "floor"], typer.Option(help="floor: SD-Codec's way with odd strides.")
+    ] = "ceil",
+) -> None:
+    """Take published weights from a local file; no code in it is ever run."""
+    from rtsep.models.published import import_codec
+
+    print(import_codec(file, name, decoder_padding))

@@ -1,0 +1,56 @@
+"""The quantiser of the published DAC: codebooks alone, of a latent that carries its level as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+from rtsep.models.quantize import Quantized, VectorQuantizer
+
+
+class DacQuantizer(nn.Module):
+    """Codebooks in a row, each quantising what those before it left over (Kumar et al. 2023, section 3.2)."""
+
+    def __init__(self, latent: int, codebooks: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(VectorQuantizer(latent, size, dim) for _ in range(codebooks))
+
+    def __iter__(self) -> Iterator[VectorQuantizer]:
+        """The codebooks, coarse to fine."""
+        return cast("Iterator[VectorQuantizer]", iter(self.stages))
+
+    def forward(self, z: Tensor, keep: Tensor | None = None) -> Quantized:
+        """Quantise (B, D, T) to a latent, codes (B, codebooks, T), and the loss.
+
+        Args:
+            z: the latent.
+            keep: number of codebooks in use for each item, (B,), for quantiser dropout; all by default.
+        """
+        residual, total, loss, codes = z, torch.zeros_like(z), z.new_zeros(()), []
+        for number, stage in enumerate(self):
+            projected, stage_codes = stage.encode(residual)
+            looked_up = embedding(stage_codes, stage.codebook).transpose(1, 2)
+            share = stage.project_out(projected + (looked_up - projected).detach())
+            error = (looked_up - projected.detach()).square()
+            error = error + 0.25 * (projected - looked_up.detach()).square()
+            if keep is not None:
+                used = (keep > number)[:, None, None]
+                share, error = share * used, error * used
+            loss = loss + error.mean()
+            total, residual = total + share, residual - share.detach()
+            codes.append(stage_codes)
+        return Quantized(total, torch.stack(codes, dim=1), loss)
+
+    def encode(self, z: Tensor) -> Tensor:
+        """Latent (B, D, T) to codes (B, codebooks, T)."""
+        codes: Tensor = self(z).codes
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (B, up to codebooks, T) to a latent (B, D, T)."""
+        shares = [stage.decode(own) for stage, own in zip(self, codes.unbind(1), strict=False)]
+        return torch.stack(shares).sum(dim=0)
