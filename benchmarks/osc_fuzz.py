@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 
 from rtsep.control import PARAMETERS
-from rtsep.osc.address import ACTIONS, READINGS, address_of
+from rtsep.osc.address import ACTIONS, ROOT, address_of
 from rtsep.osc.packet import Sendable, write, write_bundle
+from rtsep.osc.readings import READINGS
 
 ADDRESSES = [
     *map(address_of, PARAMETERS),
     *READINGS,
-    *ACTIONS,
+    *sorted(ACTIONS.keys() - {f"{ROOT}/quit"}),  # which would be obeyed
     "/rtsep/subscribe/meters",
     "/rtsep/unsubscribe",
     "/rtsep/error",

@@ -102,6 +102,10 @@ def run(
     osc_allow: Annotated[
         list[str] | None, typer.Option(help="Address or network that may send OSC; repeats.")
     ] = None,
+    midi: Annotated[
+        str | None,
+        typer.Option(help="MIDI input to turn the knobs with: a name from 'rtsep devices --midi'."),
+    ] = None,
     panel: Annotated[bool | None, typer.Option("--panel", help="Open the panel.")] = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -138,13 +142,19 @@ def panel(
 @app.command()
 def devices(
     as_json: Annotated[bool, typer.Option("--json", help="A list for machines.")] = False,
+    midi: Annotated[bool, typer.Option("--midi", help="MIDI inputs instead.")] = False,
 ) -> None:
-    """List the sound cards."""
+    """List the sound cards, or the MIDI inputs."""
     import json
     from dataclasses import asdict
 
     from rtsep.audio.device import list_devices
+    from rtsep.midi.ports import list_ports
 
+    if midi:
+        names = [port.name for port in list_ports()]
+        print(json.dumps(names) if as_json else "\n".join(names) or "no MIDI input found: plug one in")
+        return
     found = list_devices()
     if as_json:
         print(json.dumps([asdict(device) for device in found]))

@@ -51,6 +51,9 @@ class RunSettings(BaseModel):
     """Address to listen on for OSC."""
     osc_allow: tuple[str, ...] = ()
     """Addresses and networks that may send, where ``osc_host`` is more than this machine."""
+    midi: str | None = None
+    """A MIDI input, by its name or a part of it, whose controls can be learnt; switches OSC on, over which
+    that is done."""
     panel: bool = False
     """Open the panel, which needs OSC and so switches it on."""
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 from rtsep.control import (
+    Bind,
     Command,
     Console,
+    Learn,
     LoadPreset,
     SavePreset,
     SetParameter,
     StepPreset,
+    Unlearn,
     Value,
+    check_name,
 )
 from rtsep.errors import CommandError, RtsepError
 from rtsep.presets import Presets
@@ -39,7 +44,7 @@ class Host(Protocol):
         """Have this console heard from the next hop on; every prompt in use is known. Returns at once."""
 
     def obey(self, command: Command) -> None:
-        """Do what is not a setting: record, reset counts. Raises RtsepError."""
+        """Do what is not a setting: record, reset counts, quit. Raises RtsepError."""
 
 
 class Desk:
@@ -54,6 +59,7 @@ class Desk:
     def __init__(self, host: Host, console: Console, presets: Presets) -> None:
         self.presets = presets
         self._host, self._console, self._preset = host, console, ""
+        self._learning = ""
         self._asked = ""  # the preset asked for last, whose words may still be on their way
         self._listeners: tuple[Listener, ...] = ()
         self._newest: dict[str, int] = {}  # parameter name to the ticket of the last command that sets it
@@ -70,6 +76,11 @@ class Desk:
     def preset(self) -> str:
         """The preset loaded last."""
         return self._preset
+
+    @property
+    def learning(self) -> str:
+        """The parameter that waits for a control to be bound to it; empty if none does."""
+        return self._learning
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have a listener told of every accepted command; returns what ends that."""
@@ -124,6 +135,9 @@ class Desk:
                     self._preset = self._asked = name
                     self._host.apply(self._console, name)
                     answer.set_result(None)
+                case Learn() | Bind() | Unlearn():
+                    self._bind(command)
+                    answer.set_result(None)
                 case _:
                     self._host.obey(command)
                     answer.set_result(None)
@@ -133,9 +147,23 @@ class Desk:
             answer.set_exception(error)
             raise
 
+    def _bind(self, command: Learn | Bind | Unlearn) -> None:
+        """Change what turns parameters from elsewhere; nothing that is heard."""
+        learnt = self._console.learnt
+        match command:
+            case Learn(name):
+                self._learning = check_name(name) if name else ""
+            case Bind(source) if self._learning:  # a second control may have moved before that was known
+                learnt, self._learning = learnt.bound(source, self._learning), ""
+            case Unlearn(what):
+                learnt = learnt.without(what)
+        self._console = replace(self._console, learnt=learnt)
+
     def _load(self, name: str, answer: Future[None]) -> None:
+        """A preset's settings, and its controls; one without any leaves those there are."""
         console = self.presets.load(name)
         self._asked = name
+        self._console = replace(self._console, learnt=console.learnt or self._console.learnt)
         self._set(dict(console.items()), name, answer)
 
     def _set(self, values: Mapping[str, Value], preset: str | None, answer: Future[None]) -> None:

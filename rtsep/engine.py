@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -21,14 +20,14 @@ from rtsep.audio.contract import AudioDevice
 from rtsep.audio.prefill import prefill_samples
 from rtsep.audio.spectrum import band_levels
 from rtsep.config import DEFAULT_RESERVE_MS
-from rtsep.control import Command, Console, Record, ResetCounts, Status
+from rtsep.control import Command, Console, Quit, Record, ResetCounts, Status
 from rtsep.errors import CommandError, DeviceError, EngineError
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
 from rtsep.models.separator import Separator
 from rtsep.pipeline import Pipeline, Timing
-from rtsep.recorder import Recorder
+from rtsep.recorder import Takes
 from rtsep.worker import Change, StartRecording, StopRecording, Worker
 
 SWITCH_INTERVAL_S = 2e-5
@@ -92,8 +91,7 @@ class Engine:
         terms = self.latency.terms_ms()
         promised = Status(latency_ms=terms.pop("total"), latency_terms_ms=tuple(terms.items()))
         self.worker = Worker(self.pipeline, console, promised)
-        self._recordings = recordings or user_music_path() / "rtsep"
-        self._recorder: Recorder | None = None
+        self._takes = Takes(recordings or user_music_path() / "rtsep")
         self._opened = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtsep-worker")
@@ -103,7 +101,8 @@ class Engine:
     def status(self) -> Status:
         """What the engine is doing; of dropouts also those since the worker last did anything."""
         dropouts = self._device.dropouts - self.worker.dropouts_before
-        return replace(self.worker.status, dropouts=dropouts)
+        status, fault = replace(self.worker.status, dropouts=dropouts), self._takes.fault
+        return replace(status, recording="", fault=fault) if fault else status
 
     def spectra(self) -> dict[str, bytes]:
         """The newest spectrum of input and output, see ``band_levels``; empty before the first sample."""
@@ -140,7 +139,7 @@ class Engine:
         self.worker.orders.put(Change(console, self._condition(console), preset))
 
     def obey(self, command: Command) -> None:
-        """Record, or reset counts.
+        """Record, reset counts, or begin to stop, so that whoever waits for ``running`` calls ``stop``.
 
         Raises:
             AudioFileError: the recording cannot be made.
@@ -152,17 +151,16 @@ class Engine:
         match command:
             case ResetCounts():
                 self.worker.orders.put(command)
+            case Quit():
+                self._stopping.set()
             case Record(on=True):
-                if self._recorder is None:
-                    device, channels = self._device, self._device.channels_in
-                    folder = _unused(self._recordings, f"{datetime.now().astimezone():%Y-%m-%d %H.%M.%S}")
-                    outputs = channels * self.pipeline.outputs
-                    self._recorder = Recorder(folder, device.sample_rate, channels, outputs)
-                    self.worker.orders.put(StartRecording(self._recorder))
+                device, channels = self._device, self._device.channels_in
+                recorder = self._takes.begin(device.sample_rate, channels, channels * self.pipeline.outputs)
+                if recorder is not None:
+                    self.worker.orders.put(StartRecording(recorder))
             case Record():
-                if self._recorder is not None:
+                if self._takes.end():
                     self.worker.orders.put(StopRecording())
-                    self._recorder = None
             case _:
                 raise CommandError(f"an engine has no use for {command}")
 
@@ -201,9 +199,7 @@ class Engine:
         if self._thread.ident is not None:
             self._thread.join()
         self.worker.obey(self._device.dropouts)  # else a recording that was to end would wait for ever
-        if self._recorder is not None:  # the worker is gone, so nobody else hands anything over
-            self._recorder.close()
-            self._recorder = None
+        self._takes.close()  # the worker is gone, so nobody hands anything over any more
         self._device.stop()
         if self._failure is not None:
             raise self._failure
@@ -226,12 +222,6 @@ class Engine:
     def step(self) -> None:
         """Process what the device has captured, once; the worker's thread does nothing else."""
         self._device.write(self.worker.process(self._device.read(), self._device.dropouts))
-
-
-def _unused(folder: Path, name: str) -> Path:
-    """A folder that is not there yet, called so, or so with a number."""
-    names = (name, *(f"{name} ({number})" for number in range(2, 1000)))
-    return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
 def _hurry() -> None:

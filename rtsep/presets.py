@@ -10,6 +10,10 @@ chosen at the start::
 
     [run]
     reserve_ms = 40.0
+
+    [learn]
+    "midi/1/cc/7" = "prompt/1/gain"
+    "/1/fader3" = "wet"
 """
 
 from __future__ import annotations
@@ -17,18 +21,21 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from platformdirs import user_config_path
 
-from rtsep.control import PARAMETERS, Console, Value
+from rtsep.control import PARAMETERS, Bindings, Console, Value
 from rtsep.errors import CommandError, ConfigError
 
 RUN = "run"
 """The table of what can only be chosen at the start."""
+
+LEARN = "learn"
+"""The table of controls and the parameters that they turn."""
 
 _NAME = re.compile(r"[\w][\w .+-]{0,60}")
 
@@ -93,21 +100,10 @@ class Presets:
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
-        run = table.pop(RUN, {})
-        if not isinstance(run, dict):
-            raise ConfigError(f"{path}: {RUN} is {run!r}, but must be a table")
-        console = Console()
-        for key, value in _flat(table):
-            if key not in PARAMETERS:
-                raise ConfigError(
-                    f"{path}: unknown key {key.replace('/', '.')!r}; known are prompt.1.text to "
-                    f"prompt.8.negative, {', '.join(_KEYS)}, and the table {RUN}"
-                )
-            try:
-                console = console.turned(key, value)
-            except CommandError as error:
-                raise ConfigError(f"{path}: {error}") from error
-        return Preset(console, run)
+        try:
+            return _preset(table)
+        except CommandError as error:
+            raise ConfigError(f"{path}: {error}") from error
 
     def save(self, name: str, console: Console) -> Path:
         """Write a console to the user's folder; returns the file.
@@ -124,7 +120,10 @@ class Presets:
         partial = path.with_suffix(".part")
         try:
             self.own.mkdir(parents=True, exist_ok=True)
-            partial.write_text(tomli_w.dumps(_nested(Console().changes(console))), encoding="utf-8")
+            table = _nested(Console().changes(console))
+            if console.learnt:
+                table[LEARN] = dict(console.learnt)
+            partial.write_text(tomli_w.dumps(table), encoding="utf-8")
             partial.replace(path)
         except OSError as error:
             raise ConfigError(f"cannot write the preset {path}: {error.strerror}") from error
@@ -132,6 +131,26 @@ class Presets:
 
 
 _KEYS = [name.replace("/", ".") for name in PARAMETERS if not name.startswith("prompt/")]
+
+
+def _preset(table: dict[str, Any]) -> Preset:
+    """What a file's table holds. Raises CommandError with what is wrong, but for the file."""
+    run, learn = table.pop(RUN, {}), table.pop(LEARN, {})
+    for key, inner in ((RUN, run), (LEARN, learn)):
+        if not isinstance(inner, dict):
+            raise CommandError(f"{key} is {inner!r}, but must be a table")
+    console = Console()
+    for key, value in _flat(table):
+        if key not in PARAMETERS:
+            raise CommandError(
+                f"unknown key {key.replace('/', '.')!r}; known are prompt.1.text to "
+                f"prompt.8.negative, {', '.join(_KEYS)}, and the tables {RUN} and {LEARN}"
+            )
+        console = console.turned(key, value)
+    try:
+        return Preset(replace(console, learnt=Bindings.of(learn)), run)
+    except CommandError as error:
+        raise CommandError(f"{LEARN}: {error}") from error
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

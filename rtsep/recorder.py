@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -93,3 +94,56 @@ class Recorder:
         if self.failure is None:
             self.failure = error
             logger.warning("recording to %s stopped: %s", self.folder, error)
+
+
+class Takes:
+    """The recordings of an engine, one after the other; ``fault`` may be asked for in any thread.
+
+    Args:
+        folder: each is a folder in there, called by the time it began.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: Recorder | None = None
+        self._on = False
+
+    @property
+    def fault(self) -> str:
+        """What ended the last one early, until the next; empty if nothing did."""
+        last = self._last
+        if last is None or last.failure is None:
+            return ""
+        return f"recording to {last.folder} stopped: {last.failure}"
+
+    def begin(self, sample_rate: int, channels_in: int, channels_out: int) -> Recorder | None:
+        """A recorder for one more; None if one is under way.
+
+        Raises:
+            AudioFileError: the files cannot be made.
+        """
+        if self._last is not None and self._on:
+            if self._last.failure is None:
+                return None
+            self._last.finish()
+            self._on = False
+        folder = _unused(self._folder, f"{datetime.now().astimezone():%Y-%m-%d %H.%M.%S}")
+        self._last = Recorder(folder, sample_rate, channels_in, channels_out)
+        self._on = True
+        return self._last
+
+    def end(self) -> bool:
+        """Whether one was under way, which its owner is to finish."""
+        ended, self._on = self._on, False
+        return ended
+
+    def close(self) -> None:
+        """Wait until the last one is written."""
+        if self._last is not None:
+            self._last.close()
+
+
+def _unused(folder: Path, name: str) -> Path:
+    """A folder that is not there yet, called so, or so with a number."""
+    names = (name, *(f"{name} ({number})" for number in range(2, 1000)))
+    return next(path for path in map(folder.joinpath, names) if not path.exists())

@@ -105,7 +105,7 @@ def _run_live(settings: RunSettings, console: Console, bundle: Bundle, films: Fi
 
 def _is_played(settings: RunSettings) -> bool:
     """Whether somebody will turn knobs."""
-    return settings.osc or settings.panel
+    return settings.osc or settings.panel or settings.midi is not None
 
 
 def _run_stream(settings: RunSettings, console: Console, bundle: Bundle, films: FilmCache) -> dict[str, Any]:

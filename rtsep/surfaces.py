@@ -1,4 +1,4 @@
-"""What turns the knobs of a running engine: OSC, who finds it by itself, and the panel, which speaks it."""
+"""What turns the knobs of a running engine: OSC, who finds it by itself, the panel, which speaks it, MIDI."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rtsep.desk import Desk
 from rtsep.display import say
 from rtsep.engine import Engine
 from rtsep.errors import RtsepError
+from rtsep.midi.ports import find_port, listening
+from rtsep.midi.surface import MidiSurface
 from rtsep.osc.announce import Announcement
 from rtsep.osc.http import QueryServer
 from rtsep.osc.server import OscServer
@@ -28,9 +30,11 @@ def surfaces(settings: RunSettings, engine: Engine, console: Console) -> Iterato
     """Have an engine played over OSC, and by a panel if the settings say so, as long as the block lasts.
 
     Raises:
-        ConfigError: the address is none of this machine's, or senders have to be named.
+        ConfigError: the address is none of this machine's, senders have to be named, or MIDI is missing.
+        DeviceError: there is no such MIDI port.
         EngineError: the port is in use.
     """
+    port_found = None if settings.midi is None else find_port(settings.midi)
     with ExitStack() as stack:
         desk = stack.enter_context(closing(Desk(engine, console, Presets())))
         server = OscServer(
@@ -44,6 +48,9 @@ def surfaces(settings: RunSettings, engine: Engine, console: Console) -> Iterato
         stack.enter_context(server)
         host, port = server.address
         say(f"OSC on {host}:{port}")
+        if port_found is not None:
+            stack.enter_context(listening(port_found, MidiSurface(desk, server.tell).hear))
+            say(f"MIDI from {port_found.name}")
         stack.enter_context(_described(server, desk, engine))
         if settings.panel:
             stack.enter_context(_panel(port))

@@ -46,7 +46,7 @@ def test_the_default_of_a_parameter_is_the_untouched_consoles(name: str) -> None
 def test_the_table_has_every_field_of_the_console_and_no_other() -> None:
     assert len(NUMBERS) + len(SWITCHES) + len(WORDS) == len(PARAMETERS)
     fields = {field.name.removesuffix("_db") for field in dataclasses.fields(Console)}
-    assert {name for name in PARAMETERS if "/" not in name} == fields - {"strips", "residual"}
+    assert {name for name in PARAMETERS if "/" not in name} == fields - {"strips", "residual", "learnt"}
     of_strip = {field.name.removesuffix("_db") for field in dataclasses.fields(Strip)}
     for number in range(1, STRIPS + 1):
         start = f"prompt/{number}/"

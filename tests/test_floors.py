@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "control", "config", "presets", "latency"},
-    {"audio", "nn", "osc", "desk", "compute"},
+    {"audio", "nn", "osc", "midi", "desk", "compute"},
     {"models"},
     {"pipeline", "recorder", "worker"},
     {"engine", "render", "train", "evaluate"},
@@ -23,10 +23,11 @@ HEAVY = {"torch", "numpy", "soundfile", "sounddevice"}
 FORBIDDEN = {
     "audio": {"torch", "nn", "osc", "desk"},
     "nn": {"numpy", "audio", "soundfile", "sounddevice", "osc", "desk"},
-    "osc": HEAVY | {"audio", "nn"},
-    "desk": HEAVY | {"audio", "nn", "osc"},
+    "osc": HEAVY | {"audio", "nn", "midi"},
+    "midi": HEAVY | {"audio", "nn", "osc", "desk"},
+    "desk": HEAVY | {"audio", "nn", "osc", "midi"},
 }
-CONTROL = ("parameters", "console", "commands", "status")
+CONTROL = ("parameters", "bindings", "console", "commands", "status", "touch")
 """The rooms of ``rtsep/control``, the lowest first."""
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "rtsep").rglob("*.py"))
 

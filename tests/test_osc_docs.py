@@ -10,7 +10,8 @@ import pytest
 from rtsep.control import OSC_PORT as PORT
 from rtsep.control import PARAMETERS
 from rtsep.osc import guard, packet, schedule, subscribers
-from rtsep.osc.address import ACTIONS, FADER_AT, PARAMETER_AT, READINGS, SHORT
+from rtsep.osc.address import ACTIONS, FADER_AT, PARAMETER_AT, SHORT
+from rtsep.osc.readings import READINGS
 from rtsep.osc.reference import table
 from rtsep.osc.subscribing import HELP
 

@@ -14,9 +14,10 @@ from osc_builders import PATIENCE_S, Client, Setup, running
 
 from rtsep.control import PARAMETERS
 from rtsep.errors import EngineError
-from rtsep.osc.address import ACTIONS, PARAMETER_AT, READINGS, types_of
+from rtsep.osc.address import ACTIONS, PARAMETER_AT, types_of
 from rtsep.osc.announce import OSC, OSC_QUERY, Announcement
 from rtsep.osc.http import QueryServer
+from rtsep.osc.readings import READINGS
 
 
 @pytest.fixture

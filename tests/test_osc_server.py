@@ -11,8 +11,9 @@ from osc_builders import PATIENCE_S, Client, Setup, running
 
 from rtsep.control import PARAMETERS, LoadPreset, Record, ResetCounts, SetParameter
 from rtsep.errors import ConfigError, EngineError
-from rtsep.osc.address import MOVING, PARAMETER_AT, READINGS, address_of
+from rtsep.osc.address import PARAMETER_AT, address_of
 from rtsep.osc.packet import Message, write, write_bundle
+from rtsep.osc.readings import MOVING, READINGS
 from rtsep.osc.schedule import FARTHEST_S
 from rtsep.osc.server import OscServer
 from rtsep.osc.subscribers import MOST
@@ -57,7 +58,7 @@ def test_who_can_only_send_0_to_1_has_faders(client: Client, setup: Setup) -> No
     assert client.ask("/rtsep/prompt/8/gain/fader") == (1.0,)
     assert {strip.gain_db for strip in setup.desk.console.strips} == {24.0}
     client.send("/rtsep/gain/fader", 1.5)
-    assert client.receive_at("/rtsep/error") == ("/rtsep/gain/fader is 1.5, but must be from 0 to 1",)
+    assert client.receive_at("/rtsep/error") == ("a position of gain is 1.5, but must be from 0 to 1",)
 
 
 def test_words_may_come_one_by_one(client: Client) -> None:

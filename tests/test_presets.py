@@ -129,7 +129,7 @@ def test_an_unknown_key_is_named_with_what_is_allowed(presets: Presets) -> None:
     assert text.startswith("unknown key 'loudness'; known are prompt.1.text to prompt.8.negative, ")
     for name in PARAMETERS:
         assert name.startswith("prompt/") or name.replace("/", ".") in text
-    assert text.endswith("and the table run")
+    assert text.endswith("and the tables run and learn")
 
 
 @pytest.mark.parametrize(

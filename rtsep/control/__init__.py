@@ -4,30 +4,41 @@ Whoever wants something (command line, OSC, panel, preset) submits a frozen comm
 know something reads a frozen console or status. Every surface is made from ``PARAMETERS``.
 """
 
+from rtsep.control.bindings import ALL, Bindings, check_name, check_source
 from rtsep.control.commands import (
     OSC_PORT,
+    Bind,
     Command,
+    Learn,
     LoadPreset,
+    Quit,
     Record,
     ResetCounts,
     SavePreset,
     SetParameter,
     StepPreset,
+    Unlearn,
 )
 from rtsep.control.console import Console, Residual, Strip, linear
 from rtsep.control.parameters import LONGEST_PROMPT, PARAMETERS, STRIPS, Parameter, Value
 from rtsep.control.status import Level, Status
+from rtsep.control.touch import Touch
 
 __all__ = [
+    "ALL",
     "LONGEST_PROMPT",
     "OSC_PORT",
     "PARAMETERS",
     "STRIPS",
+    "Bind",
+    "Bindings",
     "Command",
     "Console",
+    "Learn",
     "Level",
     "LoadPreset",
     "Parameter",
+    "Quit",
     "Record",
     "ResetCounts",
     "Residual",
@@ -36,6 +47,10 @@ __all__ = [
     "Status",
     "StepPreset",
     "Strip",
+    "Touch",
+    "Unlearn",
     "Value",
+    "check_name",
+    "check_source",
     "linear",
 ]

@@ -51,4 +51,33 @@ class ResetCounts:
     """Count dropouts and clipped samples from zero again."""
 
 
-Command = SetParameter | LoadPreset | StepPreset | SavePreset | Record | ResetCounts
+@dataclass(frozen=True)
+class Learn:
+    """Bind the control that moves next to one of ``PARAMETERS``; to none any more if empty."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Bind:
+    """This source has moved: bind it to the parameter that waits for one, if one does."""
+
+    source: str
+    """As ``bindings.check_source`` has it."""
+
+
+@dataclass(frozen=True)
+class Unlearn:
+    """Forget a source, the sources of a parameter, or ``bindings.ALL``."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Quit:
+    """Stop, and finalise what is being written."""
+
+
+Command = (
+    SetParameter | LoadPreset | StepPreset | SavePreset | Record | ResetCounts | Learn | Bind | Unlearn | Quit
+)

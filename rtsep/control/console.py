@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rtsep.control.bindings import Bindings
 from rtsep.control.parameters import PARAMETERS, STRIPS, Value
 from rtsep.errors import CommandError
 
@@ -54,6 +55,8 @@ class Console:
     wet: float = 1.0
     bypass: bool = False
     full_band: bool = True
+    learnt: Bindings = field(default_factory=Bindings)
+    """What else turns them."""
 
     @classmethod
     def of(cls, keep: Iterable[str], remove: Iterable[str] = ()) -> Console:

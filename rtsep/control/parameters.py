@@ -62,6 +62,20 @@ class Parameter:
             raise CommandError(f"{self.name} is {value:g}, but must be from {span}")
         return float(value)
 
+    def at(self, position: float) -> float:
+        """The value at a position of a fader, from 0 to 1.
+
+        Raises:
+            CommandError: it is beyond an end.
+        """
+        if not 0 <= position <= 1:  # false for NaN as well
+            raise CommandError(f"a position of {self.name} is {position:g}, but must be from 0 to 1")
+        return self.low + position * (self.high - self.low)
+
+    def position(self, value: Value) -> float:
+        """Where a number lies between the ends of the range: the opposite of ``at``."""
+        return (float(value) - self.low) / (self.high - self.low)
+
 
 def _gain(name: str, help: str) -> Parameter:
     return Parameter(name, help, 0.0, -60.0, 24.0, "dB")

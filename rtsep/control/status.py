@@ -40,6 +40,8 @@ class Status:
     """Input samples that were NaN or infinite and were taken as zero."""
     recording: str = ""
     """Folder being recorded to."""
+    fault: str = ""
+    """What has gone wrong by itself and goes on not working, such as a recording on a full disk."""
     sample_rate: int = 0
     """Of the device."""
 

@@ -1,23 +1,23 @@
-"""What stands at which OSC address: parameters, actions and readings, made from the tables alone."""
+"""What can be set and done at which OSC address: parameters and actions, made from the tables alone."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rtsep.control import (
     PARAMETERS,
     Command,
-    Level,
+    Learn,
     LoadPreset,
     Parameter,
+    Quit,
     Record,
     ResetCounts,
     SavePreset,
     SetParameter,
-    Status,
     StepPreset,
+    Unlearn,
     Value,
 )
 from rtsep.errors import CommandError
@@ -28,6 +28,9 @@ ROOT = "/rtsep"
 
 ERROR = f"{ROOT}/error"
 """Where errors are sent to; one that comes in is never answered, or two servers would talk for ever."""
+
+LEARN, LEARNING = f"{ROOT}/learn", f"{ROOT}/learning"
+"""What is bound, and what waits to be."""
 
 SHORT = {f"{ROOT}/prompt": f"{ROOT}/prompt/1/text"}
 """Addresses that stand for another one."""
@@ -95,10 +98,8 @@ def setting(address: str, arguments: tuple[object, ...]) -> SetParameter:
         CommandError: the value does not fit it.
     """
     if address in FADER_AT:
-        parameter, position = FADER_AT[address], number_of(address, arguments)
-        if not 0 <= position <= 1:
-            raise CommandError(f"{address} is {position:g}, but must be from 0 to 1")
-        return SetParameter(parameter.name, parameter.low + position * (parameter.high - parameter.low))
+        parameter = FADER_AT[address]
+        return SetParameter(parameter.name, parameter.at(number_of(address, arguments)))
     parameter = PARAMETER_AT[address]
     given = words_of(address, arguments) if parameter.kind is str else number_of(address, arguments)
     return SetParameter(parameter.name, parameter.check(given))
@@ -160,50 +161,18 @@ ACTIONS: dict[str, Action] = {
     f"{ROOT}/reset": Action(
         "", "count dropouts and clipping from 0", lambda _: ResetCounts(), f"{ROOT}/dropouts"
     ),
+    LEARN: Action(
+        "s",
+        "bind the MIDI control or unknown address that moves next to this parameter; empty: none",
+        lambda name: Learn(str(name)),
+        LEARNING,
+    ),
+    f"{ROOT}/unlearn": Action(
+        "s",
+        "forget the controls of a parameter, or a control; * for all",
+        lambda what: Unlearn(str(what)),
+        LEARN,
+    ),
+    f"{ROOT}/quit": Action("", "stop the engine, and finalise what is being written", lambda _: Quit()),
 }
 """Address to action."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Something that can only be read."""
-
-    types: str
-    help: str
-    read: Callable[[Status], tuple[Sendable, ...]]
-    unit: str = ""
-
-
-def _level(level: Level) -> tuple[Sendable, ...]:
-    return (level.peak_db, level.rms_db, level.clipped)
-
-
-READINGS: dict[str, Reading] = {
-    f"{ROOT}/preset": Reading("s", "the preset loaded last", lambda status: (status.preset,)),
-    f"{ROOT}/record": Reading("i", "whether it is recording", lambda status: (int(bool(status.recording)),)),
-    f"{ROOT}/latency": Reading("f", "from input to output", lambda status: (status.latency_ms,), "ms"),
-    f"{ROOT}/load": Reading("f", "share of real time that the model takes", lambda status: (status.load,)),
-    f"{ROOT}/dropouts": Reading("i", "callbacks without anything to play", lambda status: (status.dropouts,)),
-    f"{ROOT}/seconds": Reading("f", "sound processed so far", lambda status: (status.seconds,), "s"),
-    f"{ROOT}/meter/in": Reading(
-        "ffi", "input: peak, RMS, clipped samples", lambda status: _level(status.level_in), "dB"
-    ),
-    f"{ROOT}/meter/out": Reading(
-        "ffi", "output: peak, RMS, clipped samples", lambda status: _level(status.level_out), "dB"
-    ),
-}
-"""Address to what is read there; the terms of the latency come on top, see :func:`readings`."""
-
-MOVING = (f"{ROOT}/meter/in", f"{ROOT}/meter/out", f"{ROOT}/load", f"{ROOT}/seconds")
-"""What moves all the time and is sent only to those who ask for meters."""
-
-
-def readings(status: Status) -> dict[str, tuple[Sendable, ...]]:
-    """Every reading with its value: those of the table, and ``/rtsep/latency/TERM`` in milliseconds."""
-    found = {address: reading.read(status) for address, reading in READINGS.items()}
-    return found | {term_address(term): (ms,) for term, ms in status.latency_terms_ms}
-
-
-def term_address(term: str) -> str:
-    """The address of a term of the latency budget: what OSC keeps for patterns becomes ``_``."""
-    return f"{ROOT}/latency/{re.sub(r'[^A-Za-z0-9_.-]', '_', term)}"

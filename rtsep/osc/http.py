@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from rtsep.control import Status
 from rtsep.errors import EngineError
+from rtsep.osc.desk import Desk
 from rtsep.osc.query import ATTRIBUTES, find, host_info, tree
-from rtsep.osc.responder import Desk
 from rtsep.osc.server import OscServer
 
 PATIENCE_S = 2.0

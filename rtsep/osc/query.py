@@ -13,15 +13,13 @@ from rtsep.control import Parameter, Status
 from rtsep.osc.address import (
     ACTIONS,
     PARAMETER_AT,
-    READINGS,
     ROOT,
     SHORT,
-    readings,
-    term_address,
     types_of,
     values_of,
 )
-from rtsep.osc.responder import Desk
+from rtsep.osc.desk import Desk
+from rtsep.osc.readings import READINGS, term_address, value
 from rtsep.osc.subscribers import Sender
 
 NAME = "rtsep"
@@ -57,12 +55,13 @@ def tree(desk: Desk, status: Callable[[], Status]) -> Node:
         parameter = PARAMETER_AT[target]
         text = console[parameter.name]
         _place(root, address, _parameter(parameter, values_of(text)) | {"DESCRIPTION": f"same as {target}"})
-    values = readings(now) | {f"{ROOT}/preset": (desk.preset,)}
     for address, reading in READINGS.items():
+        values = list(value(address, now, desk))
+        many = reading.types.endswith("...")
         node = {
-            "TYPE": reading.types,
+            "TYPE": "s" * len(values) if many else reading.types,
             "ACCESS": READ,
-            "VALUE": list(values[address]),
+            "VALUE": values,
             "DESCRIPTION": reading.help,
         }
         _place(root, address, node | ({"UNIT": [reading.unit] * len(reading.types)} if reading.unit else {}))

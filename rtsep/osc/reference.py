@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rtsep.control import STRIPS, Parameter
-from rtsep.osc.address import ACTIONS, PARAMETER_AT, READINGS, ROOT, SHORT, types_of
+from rtsep.osc.address import ACTIONS, PARAMETER_AT, ROOT, SHORT, types_of
+from rtsep.osc.readings import READINGS
 from rtsep.osc.subscribing import HELP
 
 STRIP = f"{ROOT}/prompt/1/"

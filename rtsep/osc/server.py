@@ -16,15 +16,17 @@ from types import TracebackType
 
 from rtsep.control import OSC_PORT, Status, Value
 from rtsep.errors import CommandError
+from rtsep.osc.desk import Desk
 from rtsep.osc.guard import Budget, Guard
 from rtsep.osc.orders import Order
 from rtsep.osc.outbox import Outbox
 from rtsep.osc.packet import LARGEST, MalformedError, read, write
-from rtsep.osc.responder import Desk, Responder
+from rtsep.osc.responder import Responder
 from rtsep.osc.schedule import Schedule
 from rtsep.osc.sockets import bound, is_own
 from rtsep.osc.subscribers import Sender, Subscribers
 from rtsep.osc.subscribing import UNSUBSCRIBE
+from rtsep.osc.telling import Telling
 
 LOG = logging.getLogger(__name__)
 
@@ -88,12 +90,15 @@ class OscServer:
         self._desk = desk
         self._subscribers, self._schedule = Subscribers(), Schedule()
         self._out = Outbox(time.monotonic)
+        self._telling = Telling(desk, status, spectra, self._out, self._subscribers)
+        own = partial(is_own, self._socket)
         self.responder = Responder(
-            desk, status, spectra, self._out, self._subscribers, self._landed, partial(is_own, self._socket)
+            desk, status, self._out, self._telling, self._subscribers, self._landed, own
         )
         # Written by the desk's thread, emptied by ours; at most as long as there are orders under way.
         self._done: deque[tuple[Order, BaseException | None]] = deque()
         self._changed: deque[tuple[str, ...]] = deque()
+        self._errors: deque[str] = deque(maxlen=16)
         self._wake, self._woken = socket.socketpair()
         for each in (self._socket, self._wake, self._woken):
             each.setblocking(False)
@@ -113,6 +118,11 @@ class OscServer:
     def subscribers(self) -> int:
         """How many are told of changes."""
         return len(self._subscribers)
+
+    def tell(self, error: str) -> None:
+        """Tell every subscriber what has gone wrong elsewhere; from any thread."""
+        self._errors.append(error)
+        self._nudge()
 
     def start(self) -> OscServer:
         """Begin to answer."""
@@ -182,19 +192,21 @@ class OscServer:
             with contextlib.suppress(BlockingIOError):
                 self._woken.recv(4096)
         while self._changed:
-            self.responder.changed(self._changed.popleft())
+            self._telling.changed(self._changed.popleft())
         while self._done:
             self.responder.landed(*self._done.popleft())
+        while self._errors:
+            self._telling.failed(self._errors.popleft())
         if readable:
             self._receive(now, now + READ_S)
         for message, sender in self._schedule.due(now):
             self.responder.handle(message, sender, now)
         self.responder.orders.flush()
         if due := self._subscribers.due(now):
-            self.responder.stream(due)
+            self._telling.stream(due)
         if self._subscribers and self._watch_due <= now:
             self._watch_due = now + WATCH_S
-            self.responder.watch()
+            self._telling.watch()
             for receiver in self._subscribers.expired(now):
                 self._send(receiver, write(UNSUBSCRIBE, "the subscription has run out: subscribe again"))
         for receiver in self.responder.made_way():
