@@ -84,7 +84,8 @@ def run(
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
     bundle: Annotated[
-        str | None, typer.Option(help="Model: a name from 'rtsep bundles', or a folder.")
+        str | None,
+        typer.Option("--separator", "--bundle", help="A name from 'rtsep bundles', or a bundle's folder."),
     ] = None,
     compute: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     device_rate: Annotated[int | None, typer.Option(help="Rate of devices and of raw stdin, Hz.")] = None,

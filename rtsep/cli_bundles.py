@@ -1,4 +1,4 @@
-"""``rtsep bundles``: the models there are, and how published weights become some."""
+"""``rtsep bundles``: the separators there are, those of installed packages too, and how published weights become some."""
 
 from __future__ import annotations
 
@@ -7,24 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(help="List the models; fetch published weights, or take them from a file.")
+app = typer.Typer(help="List the separators; fetch published weights, or take them from a file.")
 
 
 @app.callback(invoke_without_command=True)
 def bundles(context: typer.Context) -> None:
-    """List the models; fetch published weights, or take them from a file."""
+    """List the separators; fetch published weights, or take them from a file."""
     if context.invoked_subcommand is not None:
         return
-    from rtsep.models.bundle import bundle_folders, read_config
     from rtsep.models.codec_store import codec_folders, read_codec
+    from rtsep.separators.registry import entries
 
-    for name, folder in bundle_folders().items():
-        config = read_config(folder)
-        codec = config.codec
-        latency_ms = 1000 * (codec.hop + codec.lookahead) / codec.sample_rate
-        print(f"{name}: {config.description}")
-        print(f"  {codec.sample_rate} Hz, hop {codec.hop}, lookahead {codec.lookahead} ({latency_ms:g} ms), "
-              f"text {config.text_encoder}, {folder}")  # fmt: skip
+    for entry in entries():
+        print(f"{entry.name}: {entry.said}\n  {entry.figures}")
     for name, folder in codec_folders().items():
         _, stored = read_codec(name)
         codec = stored.codec

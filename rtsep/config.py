@@ -57,6 +57,11 @@ class RunSettings(BaseModel):
     panel: bool = False
     """Open the panel, which needs OSC and so switches it on."""
 
+    @property
+    def played(self) -> bool:
+        """Whether somebody will turn knobs."""
+        return self.osc or self.panel or self.midi is not None
+
 
 def run_settings(
     preset: str | None,

@@ -25,9 +25,9 @@ from rtsep.errors import CommandError, DeviceError, EngineError
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
-from rtsep.models.separator import Separator
 from rtsep.pipeline import Pipeline, Timing
 from rtsep.recorder import Takes
+from rtsep.separators.protocol import Steps
 from rtsep.worker import Change, StartRecording, StopRecording, Worker
 
 SWITCH_INTERVAL_S = 2e-5
@@ -63,14 +63,14 @@ class Engine:
         device: open, not yet started.
         console: what to hear first.
         reserve_ms: how late the worker may be; part of the latency.
-        step: what runs the model over one hop, the separator itself by default.
+        step: what runs the model over one hop, the separator's own step by default.
         stems: strips that have an output of their own, beside the residual; 0 for one output.
         recordings: folder for what ``Record`` writes.
     """
 
     def __init__(
         self,
-        separator: Separator,
+        separator: Steps,
         films: Films,
         device: AudioDevice,
         console: Console,
@@ -81,7 +81,7 @@ class Engine:
         recordings: Path | None = None,
     ) -> None:
         self._films, self._device, self._stems = films, device, stems
-        self._parameters = separator.film_head.out.out_features
+        self._parameters = separator.condition_size
         timing = Timing(separator, device.sample_rate)
         lag = callbacks_late(device.block, device.sample_rate, reserve_ms)
         self._prefill = prefill_samples(device.block, lag, timing.emitted, timing.period)

@@ -29,8 +29,8 @@ from rtsep.control import PARAMETERS, Console
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
-from rtsep.models.separator import Separator
 from rtsep.nn.streaming import State
+from rtsep.separators.protocol import Steps
 
 Samples = NDArray[np.float32]
 
@@ -50,7 +50,7 @@ MOST_HOPS = 500
 class Timing:
     """How many samples come out after how many in, in whole numbers, without running anything."""
 
-    def __init__(self, separator: Separator, sample_rate: int) -> None:
+    def __init__(self, separator: Steps, sample_rate: int) -> None:
         self.hop, self.lookahead = separator.hop, separator.lookahead
         self.sample_rate, self.model_rate = sample_rate, separator.sample_rate
         self.down = Ratio.between(sample_rate, separator.sample_rate)
@@ -88,12 +88,12 @@ class Pipeline:
         condition: what to hear; how many outputs it has stays as it is.
         sample_rate: samples a second of what comes in and goes out.
         channels: audio channels; they share one mask.
-        step: what runs the model over one hop, the separator itself by default.
+        step: what runs the model over one hop, the separator's own step by default.
     """
 
     def __init__(
         self,
-        separator: Separator,
+        separator: Steps,
         condition: Condition,
         sample_rate: int,
         channels: int,
@@ -107,11 +107,11 @@ class Pipeline:
         self.console = Console()
         """Of it only ``RAMPED`` is looked at here; the strips arrive as a condition."""
         self._at = {name: float(self.console[name]) for name in RAMPED}
-        self._device = next(separator.parameters()).device
+        self._device = separator.device
         self._fade: list[Condition] = []
         self._condition = condition.to(self._device)
         self._state = separator.initial_state(1, channels, len(condition), self.outputs)
-        self._step: Step = step or separator
+        self._step: Step = step or separator.step
         self._live = False
         self._received = self._given = 0
         self._pending: list[Samples] = []  # input that completes no hop yet
@@ -194,7 +194,7 @@ class Pipeline:
                 self._state = (self._state[0], _rows(self._state[1], rows), self._state[2])
         mixture = torch.from_numpy(np.ascontiguousarray(chunk.T))[None].to(self._device)
         film, mix = self._condition.film[None, :, None], self._condition.mix
-        step = self._step if hops == 1 else self.separator
+        step = self._step if hops == 1 else self.separator.step
         separation, self._state = step(mixture, film, self._state, mix)
         self.hops += hops
         wave = separation.wave[0].flatten(0, 1).T.cpu().numpy()

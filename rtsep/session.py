@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -15,7 +14,6 @@ from typing import Any
 
 import torch
 
-from rtsep.audio.device import find_device, open_device
 from rtsep.audio.live import LiveSink, LiveSource
 from rtsep.audio.pipe import PipeClosed
 from rtsep.compute import compute_device
@@ -23,16 +21,14 @@ from rtsep.config import RunSettings
 from rtsep.control import Console
 from rtsep.display import progress_bar, show_report, status_line
 from rtsep.ends import as_channels, check_ends, is_file, open_sink, open_source, stem_count
-from rtsep.engine import SWITCH_INTERVAL_S, Engine
 from rtsep.errors import CommandError, ConfigError
-from rtsep.models.bundle import Bundle, load_bundle
+from rtsep.live import Session
 from rtsep.models.condition import Condition
-from rtsep.models.onnx import live_step
-from rtsep.models.prompts import FilmCache
-from rtsep.models.text import EncoderProcess
 from rtsep.pipeline import Pipeline, Samples
 from rtsep.render import render
-from rtsep.surfaces import surfaces
+from rtsep.separators.conditions import Conditions
+from rtsep.separators.protocol import LiveSeparator
+from rtsep.separators.registry import open_separator
 from rtsep.worker import Worker
 
 FILE_BLOCK_S = 1.0
@@ -49,19 +45,16 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
         RtsepError: something that the user can mend.
     """
     live = not (is_file(settings.input) or is_file(settings.output))
-    if not console.used and not (live and _is_played(settings)):
+    if not console.used and not (live and settings.played):
         raise CommandError("no prompt: name a sound to keep (--prompt) or one to remove (--remove)")
     check_ends(settings, json_file)
-    device = compute_device(settings.compute)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    bundle = load_bundle(settings.bundle)
-    films = FilmCache(bundle)
+    separator = open_separator(settings.bundle, compute_device(settings.compute))
+    films = Conditions(separator)
     for index in console.used:
         films(console.strips[index].text)  # an impossible prompt is refused before a device is opened
-    if device.type == "cpu":
+    if separator.device.type == "cpu":
         torch.set_num_threads(1)
-    bundle.separator.to(device)
-    report = (_run_live if live else _run_stream)(settings, console, bundle, films)
+    report = (_run_live if live else _run_stream)(settings, console, separator, films)
     if json_file is not None:
         try:
             json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -69,30 +62,13 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
             raise ConfigError(f"cannot write the report to {json_file}: {error.strerror}") from error
 
 
-def _run_live(settings: RunSettings, console: Console, bundle: Bundle, films: FilmCache) -> dict[str, Any]:
+def _run_live(
+    settings: RunSettings, console: Console, separator: LiveSeparator, films: Conditions
+) -> dict[str, Any]:
     """Device to device, with a promised latency."""
-    channels, stems = settings.channels or 1, stem_count(settings, console)
-    with ExitStack() as stack:
-        if _is_played(settings):
-            encoder = stack.enter_context(EncoderProcess(bundle.config.text_encoder))
-            films = FilmCache(bundle, encode=encoder)
-        device = open_device(
-            find_device(settings.input, "input"),
-            find_device(settings.output, "output"),
-            sample_rate=settings.device_rate,
-            block=settings.block,
-            channels_in=channels,
-            channels_out=(stems + 1) * channels if stems else 2 if settings.channels == 2 else None,
-        )
-        engine = Engine(
-            bundle.separator, films, device, console, settings.reserve_ms, step=live_step(bundle), stems=stems
-        )
-        stack.enter_context(_until_interrupted())
-        if _is_played(settings):
-            stack.enter_context(surfaces(settings, engine, console))
-        stack.enter_context(_stopped_after(engine))
-        show = stack.enter_context(status_line())
-        engine.start()
+    live = Session(settings, console, separator, films)
+    engine = live.engine
+    with _until_interrupted(), live, status_line() as show:
         end = time.monotonic() + (settings.duration or float("inf"))
         while engine.running and (left := end - time.monotonic()) > 0:
             show(engine.status)
@@ -103,17 +79,14 @@ def _run_live(settings: RunSettings, console: Console, bundle: Bundle, films: Fi
     return report | {"latency_terms_ms": terms_ms}
 
 
-def _is_played(settings: RunSettings) -> bool:
-    """Whether somebody will turn knobs."""
-    return settings.osc or settings.panel or settings.midi is not None
-
-
-def _run_stream(settings: RunSettings, console: Console, bundle: Bundle, films: FilmCache) -> dict[str, Any]:
+def _run_stream(
+    settings: RunSettings, console: Console, separator: LiveSeparator, films: Conditions
+) -> dict[str, Any]:
     """Anything with a file or a pipe at one end."""
     with open_source(settings) as source:
         channels, rate = settings.channels or source.channels, source.sample_rate
-        separator, stems = bundle.separator, stem_count(settings, console)
-        condition = Condition.of(console, films, separator.film_head.out.out_features, stems)
+        stems = stem_count(settings, console)
+        condition = Condition.of(console, films, separator.condition_size, stems)
         worker = Worker(Pipeline(separator, condition, rate, channels), console)
         most = max(1, round(settings.duration * rate)) if settings.duration else None
         total = min((length for length in (source.length, most) if length is not None), default=None)
@@ -163,14 +136,6 @@ def _until_interrupted() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-@contextmanager
-def _stopped_after(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        engine.stop()
 
 
 @contextmanager

@@ -6,10 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rtsep.config import RunSettings
-from rtsep.control import Console
 from rtsep.desk import Desk
 from rtsep.display import say
 from rtsep.engine import Engine
@@ -19,15 +18,14 @@ from rtsep.midi.surface import MidiSurface
 from rtsep.osc.announce import Announcement
 from rtsep.osc.http import QueryServer
 from rtsep.osc.server import OscServer
-from rtsep.presets import Presets
 
 PANEL_ENDS_S = 5.0
 """A panel that is told to close gets so long to save its layout."""
 
 
 @contextmanager
-def surfaces(settings: RunSettings, engine: Engine, console: Console) -> Iterator[None]:
-    """Have an engine played over OSC, and by a panel if the settings say so, as long as the block lasts.
+def surfaces(settings: RunSettings, engine: Engine, desk: Desk) -> Iterator[None]:
+    """Have a desk played over OSC, and by a panel if the settings say so, as long as the block lasts.
 
     Raises:
         ConfigError: the address is none of this machine's, senders have to be named, or MIDI is missing.
@@ -36,7 +34,6 @@ def surfaces(settings: RunSettings, engine: Engine, console: Console) -> Iterato
     """
     port_found = None if settings.midi is None else find_port(settings.midi)
     with ExitStack() as stack:
-        desk = stack.enter_context(closing(Desk(engine, console, Presets())))
         server = OscServer(
             desk,
             lambda: engine.status,

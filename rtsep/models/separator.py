@@ -29,6 +29,10 @@ class Mix(NamedTuple):
     dry: Tensor
     """(O,), linear gain of the untouched input in each output; added after decoding."""
 
+    def waves(self, stems: Tensor) -> Tensor:
+        """Finished sounds (B, P, C, T) to what each output holds of them, (B, O, C, T)."""
+        return torch.einsum("op,bpct->boct", self.weights, stems)
+
     def stems(self, masks: Tensor) -> Tensor:
         """Masks (B, P, D, T), each 0..1 by itself, to shares (B, P, D, T) that add up to at most 1."""
         taken = self.removed[:, None, None] * masks
@@ -81,6 +85,16 @@ class Separator(nn.Module):
         """Samples by which the output lags the input."""
         return self.codec.config.lookahead
 
+    @property
+    def condition_size(self) -> int:
+        """FiLM parameters of a prompt."""
+        return self.film_head.out.out_features
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
     def initial_state(
         self, batch: int, channels: int, prompts: int, outputs: int
     ) -> tuple[State, State, State]:
@@ -116,6 +130,13 @@ class Separator(nn.Module):
         wave = wave.unflatten(0, (batch, -1, channels)).squeeze(3)
         separation = Separation(wave, self._upper_gain(masks, latent))
         return separation, (encoder_state, masker_state, decoder_state)
+
+    def step(
+        self, mixture: Tensor, film: Tensor, state: tuple[State, State, State], mix: Mix
+    ) -> tuple[Separation, tuple[State, State, State]]:
+        """The forward, as a pipeline calls it."""
+        separation, state = self(mixture, film, state, mix)
+        return separation, state
 
     def _upper_gain(self, masks: Tensor, latent: Tensor) -> Tensor:
         """Masks (B, O, D, T) averaged over the upper half of the stem's filters, which rise in frequency.

@@ -1,0 +1,209 @@
+"""Live from Python: a separator, a sound card and whoever turns the knobs, for the length of a ``with``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
+from types import TracebackType
+from typing import Any, Self
+
+from rtsep.audio.contract import AudioDevice
+from rtsep.audio.device import find_device, open_device
+from rtsep.compute import compute_device
+from rtsep.config import RunSettings, run_settings
+from rtsep.control import Command, Console, LoadPreset, Record, ResetCounts, SetParameter, Status, Value
+from rtsep.desk import Desk
+from rtsep.ends import stem_count
+from rtsep.engine import SWITCH_INTERVAL_S
+from rtsep.engine import Engine as WorkingEngine
+from rtsep.latency import LatencyBudget
+from rtsep.presets import Presets
+from rtsep.separators.conditions import Conditions
+from rtsep.separators.protocol import LiveSeparator
+from rtsep.separators.registry import open_separator
+from rtsep.surfaces import surfaces
+
+
+class Session:
+    """An engine on an open device, with its desk; started by ``with``, let go of at the block's end.
+
+    Args:
+        settings: as a command line gives them.
+        console: what is heard first.
+        separator: made; closed at the end.
+        films: what has been asked of it already.
+        device: open, instead of the sound card that ``settings`` names.
+
+    Raises:
+        RtsepError: a prompt cannot be understood, or a device cannot be opened.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        console: Console,
+        separator: LiveSeparator,
+        films: Conditions | None = None,
+        device: AudioDevice | None = None,
+    ) -> None:
+        stems = stem_count(settings, console)
+        self._settings, self._stopped = settings, False
+        with ExitStack() as stack:
+            stack.callback(separator.close)
+            separator.go_live(played=settings.played)
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
+            self.engine = WorkingEngine(
+                separator,
+                films or Conditions(separator),
+                device or _sound_card(settings, stems),
+                console,
+                settings.reserve_ms,
+                stems=stems,
+            )
+            stack.callback(self._stop)
+            self.desk = stack.enter_context(closing(Desk(self.engine, console, Presets())))
+            self._open = stack.pop_all()
+
+    @property
+    def status(self) -> Status:
+        """What it is doing: load, levels, dropouts, the console."""
+        return self.engine.status
+
+    @property
+    def latency(self) -> LatencyBudget:
+        """The promise, term by term."""
+        return self.engine.latency
+
+    @property
+    def running(self) -> bool:
+        """Whether sound is being processed; False as well after the device has gone."""
+        return self.engine.running
+
+    def __getitem__(self, name: str) -> Value:
+        """A parameter of README's table, such as ``prompt/1/gain``."""
+        return self.desk.console[name]
+
+    def __setitem__(self, name: str, value: Value) -> None:
+        """Turn a parameter; heard from the next hop on. New words take until they are understood.
+
+        Raises:
+            CommandError: there is no such parameter, or the value does not fit it.
+        """
+        self.submit(SetParameter(name, value))
+
+    def submit(self, command: Command) -> None:
+        """Have a command obeyed, and wait until the audio worker has it.
+
+        Raises:
+            RtsepError: it cannot be obeyed.
+        """
+        self.desk.submit(command).result()
+
+    def load_preset(self, name: str) -> None:
+        """Take a preset's console.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        self.submit(LoadPreset(name))
+
+    def record(self, on: bool = True) -> None:
+        """Start or stop recording input and output to files; the folder is in ``status.recording``."""
+        self.submit(Record(on))
+
+    def reset_counts(self) -> None:
+        """Count dropouts and clipped samples from zero again."""
+        self.submit(ResetCounts())
+
+    def wait(self, seconds: float) -> None:
+        """Let it play for a while; returns early where the device has gone."""
+        end = time.monotonic() + seconds
+        while self.running and (left := end - time.monotonic()) > 0:
+            time.sleep(min(0.05, left))
+
+    def close(self) -> None:
+        """Stop, and let go of the device; safe to repeat.
+
+        Raises:
+            DeviceError: the device had gone meanwhile.
+        """
+        self._open.close()
+
+    def __enter__(self) -> Self:
+        """Start; where the settings say so, OSC and the panel as well."""
+        with self._open.pop_all() as stack:
+            if self._settings.played:
+                stack.enter_context(surfaces(self._settings, self.engine, self.desk))
+            stack.callback(self._stop)  # the sound ends first, then whoever turned the knobs
+            self.engine.start()
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def _stop(self) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self.engine.stop()
+
+
+class Engine(Session):
+    """Live separation from Python.
+
+    Args:
+        prompts: what to hear.
+        remove: what to take away.
+        separator: a name from ``rtsep bundles``, a bundle's folder, or a separator of your own.
+        preset: name or path; the other arguments win.
+        set: parameters of README's table by name, such as ``{"prompt/1/gain": -6}``.
+        device: an open device, instead of a sound card.
+        settings: as the flags of ``rtsep run``: ``input``, ``output``, ``channels``, ``block``, ``osc``, ...
+
+    Raises:
+        RtsepError: as the command line would say.
+    """
+
+    def __init__(
+        self,
+        prompts: str | Iterable[str] = (),
+        *,
+        remove: str | Iterable[str] = (),
+        separator: str | LiveSeparator = "default",
+        preset: str | None = None,
+        set: Mapping[str, Value] | None = None,
+        device: AudioDevice | None = None,
+        **settings: Any,
+    ) -> None:
+        made, console = run_settings(
+            preset, settings, keep=words_of(prompts), remove=words_of(remove), turned=set
+        )
+        super().__init__(made, console, opened(separator, made), device=device)
+
+
+def words_of(prompts: str | Iterable[str]) -> tuple[str, ...]:
+    """One prompt or several."""
+    return (prompts,) if isinstance(prompts, str) else tuple(prompts)
+
+
+def opened(separator: str | LiveSeparator, settings: RunSettings) -> LiveSeparator:
+    """A separator by name, or itself."""
+    if not isinstance(separator, str):
+        return separator
+    return open_separator(separator, compute_device(settings.compute))
+
+
+def _sound_card(settings: RunSettings, stems: int) -> AudioDevice:
+    channels = settings.channels or 1
+    return open_device(
+        find_device(settings.input, "input"),
+        find_device(settings.output, "output"),
+        sample_rate=settings.device_rate,
+        block=settings.block,
+        channels_in=channels,
+        channels_out=(stems + 1) * channels if stems else 2 if settings.channels == 2 else None,
+    )
