@@ -1,4 +1,4 @@
-"""``rtsep bundles``: the separators there are, those of installed packages too, and how published weights become some."""
+"""``rtsep bundles``: the separators there are, and how published weights become some."""
 
 from __future__ import annotations
 

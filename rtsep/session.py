@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from rtsep.config import RunSettings
 from rtsep.control import Console
 from rtsep.display import progress_bar, show_report, status_line
 from rtsep.ends import as_channels, check_ends, is_file, open_sink, open_source, stem_count
+from rtsep.engine import SWITCH_INTERVAL_S
 from rtsep.errors import CommandError, ConfigError
 from rtsep.live import Session
 from rtsep.models.condition import Condition
@@ -48,6 +50,7 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
     if not console.used and not (live and settings.played):
         raise CommandError("no prompt: name a sound to keep (--prompt) or one to remove (--remove)")
     check_ends(settings, json_file)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     separator = open_separator(settings.bundle, compute_device(settings.compute))
     films = Conditions(separator)
     for index in console.used:

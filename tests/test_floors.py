@@ -15,7 +15,7 @@ FLOORS = (
     {"audio", "nn", "osc", "midi", "desk", "compute"},
     {"models", "separators"},
     {"pipeline", "recorder", "worker"},
-    {"engine", "render", "train", "evaluate"},
+    {"engine", "render", "conformance", "train", "evaluate"},
     {"display", "ends", "framewise", "live", "session", "surfaces", "cli", "cli_bundles", "__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

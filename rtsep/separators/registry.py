@@ -33,7 +33,7 @@ class Entry:
 
 def installed() -> dict[str, EntryPoint]:
     """Every entry point of the group, by name; of two with one name rtsep's own, else the first package's."""
-    found = sorted(entry_points(group=GROUP), key=lambda each: (_package(each) != OWN, _package(each)))
+    found = sorted(entry_points(group=GROUP), key=lambda each: (package_of(each) != OWN, package_of(each)))
     return {each.name: each for each in reversed(found)}
 
 
@@ -74,7 +74,7 @@ def entries() -> Iterator[Entry]:
             figures = _figures(codec.sample_rate, codec.hop, codec.lookahead)
             yield Entry(name, config.description, f"{figures}, text {config.text_encoder}, {folders[name]}")
             continue
-        origin = f"package {_package(points[name])}"
+        origin = f"package {package_of(points[name])}"
         try:
             kind = points[name].load()
         except Exception as error:  # whatever another's package does wrong must not hide the others
@@ -92,14 +92,14 @@ def _made(point: EntryPoint, device: torch.device) -> LiveSeparator:
         raise
     except Exception as error:  # likewise
         raise ConfigError(
-            f"separator {point.name} of package {_package(point)} cannot be used "
+            f"separator {point.name} of package {package_of(point)} cannot be used "
             f"({type(error).__name__}: {error}): update or remove the package"
         ) from error
     needed = ("sample_rate", "hop", "lookahead", "condition_size", "condition", "initial_state", "step")
     missing = [part for part in needed if not hasattr(separator, part)]
     if missing:
         raise ConfigError(
-            f"separator {point.name} of package {_package(point)} has no {', '.join(missing)}: "
+            f"separator {point.name} of package {package_of(point)} has no {', '.join(missing)}: "
             "see docs/plugin.md"
         )
     found: LiveSeparator = separator
@@ -112,5 +112,6 @@ def _figures(sample_rate: int, hop: int, lookahead: int) -> str:
     )
 
 
-def _package(point: EntryPoint) -> str:
+def package_of(point: EntryPoint) -> str:
+    """The name of the package that brings it."""
     return point.dist.name if point.dist is not None else "unknown"

@@ -1,0 +1,1 @@
+"""Whether a separator keeps what it promises: ``python -m rtsep.conformance PACKAGE``."""
