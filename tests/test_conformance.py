@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rtsep.conformance.__main__ import main, separators_of
+from rtsep.conformance.bench import Bench
 from rtsep.conformance.checks import CHECKS, Result, check
 from rtsep.errors import ConfigError
 from rtsep.separators.passthrough import Passthrough
@@ -134,7 +135,6 @@ def none_broken() -> Iterator[set[str]]:
         (Foreseeing, {"a stream in chunks is the whole", "hears nothing before it sounds"}),
         (Crooked, {"gives what it should"}),
         (Breaking, {"stays finite"}),
-        (Slow, {"a step is shorter than its hop"}),
     ],
 )
 def test_a_broken_promise_is_found(
@@ -142,6 +142,13 @@ def test_a_broken_promise_is_found(
 ) -> None:
     assert not none_broken
     assert promises <= broken(kind(CPU))
+
+
+def test_a_step_that_is_longer_than_its_hop_is_found() -> None:
+    with torch.inference_mode():
+        kept, found = CHECKS["a step is shorter than its hop"](Bench(Slow(CPU)))
+    assert not kept
+    assert "ms a hop of 0.0208 ms" in found
 
 
 def test_what_raises_is_a_promise_not_kept_and_the_others_are_looked_at() -> None:
