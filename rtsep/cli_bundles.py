@@ -44,13 +44,14 @@ def pull(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="As descript-audio-codec saves it.")],
+    file: Annotated[Path, typer.Argument(help="A checkpoint of descript-audio-codec or LAION's CLAP.")],
     name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="CLAP: folder with RoBERTa's tokenizer.")] = None,
     decoder_padding: Annotated[
         Literal["ceil", "floor"], typer.Option(help="floor: SD-Codec's way with odd strides.")
     ] = "ceil",
 ) -> None:
     """Take published weights from a local file; no code in it is ever run."""
-    from rtsep.models.published import import_codec
+    from rtsep.models.published import import_file as take
 
-    print(import_codec(file, name, decoder_padding))
+    print(take(file, name, padding=decoder_padding, tokenizer=tokenizer))

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from platformdirs import user_cache_path
 
 from rtsep.errors import BundleError
+from rtsep.models.clap import clap_weights, import_clap
 from rtsep.models.codec_store import save_codec
 from rtsep.models.dac_weights import dac_codec, read_checkpoint
 from rtsep.models.download import checksum, download
@@ -87,21 +88,32 @@ def pull(name: str, *, url: str | None = None, sha256: str | None = None) -> Pat
         partial.unlink(missing_ok=True)
 
 
-def import_codec(file: Path, name: str | None = None, padding: Literal["ceil", "floor"] = "ceil") -> Path:
-    """Take weights of the DAC package from a local file, and keep them as a codec.
+def import_file(
+    file: Path,
+    name: str | None = None,
+    *,
+    padding: Literal["ceil", "floor"] = "ceil",
+    tokenizer: Path | None = None,
+) -> Path:
+    """Take published weights from a local file: of the DAC package, or the text branch of LAION's CLAP.
 
     Args:
         file: as the package saves it.
-        name: what to call it; by default that of the published one of its rate.
-        padding: of the decoder, see ``DacConfig.decoder_padding``.
+        name: what to call it; by default that of the published one that it looks like.
+        padding: of a codec's decoder, see ``DacConfig.decoder_padding``.
+        tokenizer: folder with RoBERTa's tokenizer, for CLAP.
 
     Returns:
-        The folder of the codec.
+        The folder of the codec, or of the text encoder.
 
     Raises:
         BundleError: the file is not what it should be.
     """
-    codec = dac_codec(read_checkpoint(file), str(file), padding)
+    checkpoint = read_checkpoint(file)
+    clap = clap_weights(checkpoint)
+    if clap is not None:
+        return import_clap(clap, str(file), tokenizer, name)
+    codec = dac_codec(checkpoint, str(file), padding)
     shape = codec.config.sample_rate, codec.config.hop
     known = {(entry.sample_rate, entry.hop): key for key, entry in PUBLISHED.items()}
     if name is None and shape not in known:

