@@ -104,8 +104,8 @@ def read_tokenizer(folder: Path) -> Any:
         raise BundleError(f"no tokenizer of RoBERTa in {folder} ({type(error).__name__})") from error
     if len(tokenizer) != VOCABULARY:
         raise BundleError(
-            f"{folder}: vocabulary of {len(tokenizer)} words, RoBERTa's has {VOCABULARY}: give the folder with "
-            "its vocab.json and merges.txt"
+            f"{folder}: vocabulary of {len(tokenizer)} words, RoBERTa's has {VOCABULARY}: give the folder "
+            "with its vocab.json and merges.txt"
         )
     ends = (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
     if ends != (0, 1, 2):
