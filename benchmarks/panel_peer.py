@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -45,6 +46,8 @@ class Peer:
         self.port = port
         self.console = Console()
         self.preset, self.recording, self.dropouts, self.clipped = "", False, 0, 0
+        self.presets: tuple[str, ...] = PRESETS
+        self.learning = ""
         self.received: deque[tuple[str, list[Any]]] = deque(maxlen=10_000)
         """Every message that came, oldest first."""
         self.deaf = False
@@ -95,6 +98,13 @@ class Peer:
             self.console = self.console.turned(name, value)
         self._echo(name)
 
+    def move(self, source: str) -> None:
+        """Have a control bound to the parameter that waits, as if it had moved."""
+        with self._lock:
+            self.console = replace(self.console, learnt=self.console.learnt.bound(source, self.learning))
+        self.learning = ""
+        self._echo("learn"), self._echo("learning")
+
     def heard(self, name: str) -> list[list[Any]]:
         """The arguments of every message that came to this name."""
         return [values for each, values in list(self.received) if each == name]
@@ -126,6 +136,12 @@ class Peer:
                     self.subscriber = None
                 case ["preset", *way], [*words] if way or words:
                     self._load(*way, *words)
+                case ["learn"], [str(parameter)]:
+                    self.learning = parameter
+                    self._echo("learning")
+                case ["unlearn"], [str(what)]:
+                    self.console = replace(self.console, learnt=self.console.learnt.without(what))
+                    self._echo("learn")
                 case ["record"], [on]:
                     self.recording = bool(on)
                     self._echo("record")
@@ -140,7 +156,7 @@ class Peer:
             self.say("error", str(error))
 
     def _push(self) -> None:
-        for each in (*PARAMETERS, "preset", "record", "dropouts"):
+        for each in (*PARAMETERS, "preset", "presets", "learn", "learning", "record", "dropouts"):
             self._echo(each)
         for term, ms in TERMS_MS.items():
             self.say(f"latency/{term}", ms)
@@ -153,7 +169,8 @@ class Peer:
                 here = PRESETS.index(self.preset) if self.preset in PRESETS else -1
                 self.preset = PRESETS[(here + (1 if way == "next" else -1)) % len(PRESETS)]
             case ("save", name):
-                self.preset = name
+                self.preset, self.presets = name, tuple(sorted({*self.presets, name}))
+                self._echo("presets")
             case (name,) if name in PRESETS:
                 self.preset = name
             case _:
@@ -161,11 +178,13 @@ class Peer:
         self._echo("preset")
 
     def _echo(self, name: str) -> None:
-        own: dict[str, int | str] = {
-            "preset": self.preset, "record": int(self.recording), "dropouts": self.dropouts,
+        own: dict[str, list[int | str]] = {
+            "preset": [self.preset], "presets": list(self.presets), "record": [int(self.recording)],
+            "dropouts": [self.dropouts], "learning": [self.learning],
+            "learn": [each for pair in self.console.learnt for each in pair],
         }  # fmt: skip
-        value = own[name] if name in own else self.console[name]
-        self.say(name, int(value) if isinstance(value, bool) else value)
+        values = own[name] if name in own else [self.console[name]]
+        self.say(name, *(int(value) if isinstance(value, bool) else value for value in values))
 
     def _move(self, count: int) -> None:
         """Send what moves all the time."""

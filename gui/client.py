@@ -40,7 +40,9 @@ class Client(QObject):
     figured = pyqtSignal(str, float)
     """A number that the engine reports: "load", "dropouts", "latency", "latency/hop"."""
     told = pyqtSignal(str, object)
-    """What else the engine reports: "preset" and its name, "record" and whether it is on."""
+    """What else the engine reports: "preset" and its name, "presets" and all names, "record" and whether it
+    is on, "learning" and the parameter that waits for a control, "learn" and all controls, each with its
+    parameter."""
     failed = pyqtSignal(str)
     """The engine could not obey: why, in words."""
     reached = pyqtSignal(bool)
@@ -52,8 +54,6 @@ class Client(QObject):
         self.values = Values()
         self.alive = False
         self._later: dict[str, Value] = {}
-        self.local = False
-        """Whether the engine is to be found on this computer, and so its files."""
         self._peer: QHostAddress | None = None
         self._heard = self._knocked = -math.inf
         self._socket = QUdpSocket(self)
@@ -65,8 +65,8 @@ class Client(QObject):
     def open(self) -> None:
         """Bind a port and begin to look for the engine."""
         numeric = QHostAddress("127.0.0.1" if self.host == "localhost" else self.host)
-        self.local = numeric.isLoopback()
-        here = QHostAddress.SpecialAddress.LocalHost if self.local else QHostAddress.SpecialAddress.AnyIPv4
+        reach = QHostAddress.SpecialAddress
+        here = reach.LocalHost if numeric.isLoopback() else reach.AnyIPv4
         self._socket.bind(QHostAddress(here), 0)
         self._socket.setSocketOption(
             QAbstractSocket.SocketOption.ReceiveBufferSizeSocketOption, RECEIVE_BUFFER
@@ -163,8 +163,10 @@ class Client(QObject):
                 self.sketched.emit(side, levels)
             case ["load" | "dropouts"] | ["latency", *_], [int() | float() as number]:
                 self.figured.emit(name, float(number))
-            case ["preset"], [str(preset)]:
-                self.told.emit(name, preset)
+            case ["preset" | "learning"], [str(text)]:
+                self.told.emit(name, text)
+            case ["presets" | "learn"], _ if all(isinstance(each, str) for each in values):
+                self.told.emit(name, values)
             case ["record"], [on]:
                 self.told.emit(name, bool(on))
             case ["error"], [str(why)]:

@@ -49,9 +49,12 @@ def parse(text: str) -> list[Device]:
 
 
 class DeviceLister(QObject):
-    """Asks for the list, beside everything else."""
+    """Asks for the sound cards and the MIDI inputs, beside everything else."""
 
     listed = pyqtSignal(list)
+    """The sound cards."""
+    midi_listed = pyqtSignal(list)
+    """The names of the MIDI inputs."""
     failed = pyqtSignal(str)
 
     def __init__(self, command: Sequence[str] = RTSEP, parent: QObject | None = None) -> None:
@@ -60,17 +63,30 @@ class DeviceLister(QObject):
         self._process = QProcess(self)
         self._process.finished.connect(self._finished)
         self._process.errorOccurred.connect(self._broken)
+        self._midi = QProcess(self)
+        self._midi.finished.connect(self._finished_midi)
 
     def reload(self) -> None:
         """Ask again, unless that is under way."""
-        if self._process.state() == QProcess.ProcessState.NotRunning:
-            self._process.start(self._command[0], [*self._command[1:], "devices", "--json"])
+        for process, flags in ((self._process, ["--json"]), (self._midi, ["--midi", "--json"])):
+            if process.state() == QProcess.ProcessState.NotRunning:
+                process.start(self._command[0], [*self._command[1:], "devices", *flags])
 
     def close(self) -> None:
         """Ask no more."""
-        self._process.blockSignals(True)
-        self._process.kill()
-        self._process.waitForFinished(1000)
+        for process in (self._process, self._midi):
+            process.blockSignals(True)
+            process.kill()
+            process.waitForFinished(1000)
+
+    def _finished_midi(self) -> None:
+        """Without the packages for MIDI there are no inputs, which is no news."""
+        try:
+            found = json.loads(bytes(self._midi.readAllStandardOutput().data()))
+        except ValueError:
+            return
+        if isinstance(found, list) and all(isinstance(name, str) for name in found):
+            self.midi_listed.emit(found)
 
     def _finished(self) -> None:
         out = bytes(self._process.readAllStandardOutput().data()).decode(errors="replace")

@@ -9,6 +9,7 @@ from gui.devices import Device
 
 DEFAULT = "the system's choice"
 ALL = "all"
+NONE = "none"
 
 
 class EngineBar(QWidget):
@@ -25,6 +26,7 @@ class EngineBar(QWidget):
         self.host_api = self._picker("Host API", 110)
         self.input = self._picker("Input device", 170)
         self.output = self._picker("Output device", 170)
+        self.midi = self._picker("MIDI input", 80)
         self.again = self._button("Reload", "look again for sound cards", self.reload)
         self.go = self._button(
             "Start", "start an engine with these devices and the strips' sounds", self.start
@@ -33,7 +35,8 @@ class EngineBar(QWidget):
         self.state = QLabel("")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for label, widget in (("Host API", self.host_api), ("Input", self.input), ("Output", self.output)):
+        pickers = {"Host API": self.host_api, "Input": self.input, "Output": self.output, "MIDI": self.midi}
+        for label, widget in pickers.items():
             layout.addWidget(QLabel(label))
             layout.addWidget(widget)
         for button in (self.again, self.go, self.halt, self.state):
@@ -43,7 +46,9 @@ class EngineBar(QWidget):
         self._fill(self.host_api, [ALL], self._stored("host_api", ALL))
         self._refill()
         self.host_api.activated.connect(self._refill)
-        for picker, key in ((self.host_api, "host_api"), (self.input, "input"), (self.output, "output")):
+        self._fill(self.midi, [NONE], self._stored("midi", NONE))
+        keys = {"host_api": self.host_api, "input": self.input, "output": self.output, "midi": self.midi}
+        for key, picker in keys.items():
             picker.activated.connect(
                 lambda _, p=picker, k=key: settings.setValue(f"devices/{k}", p.currentText())
             )
@@ -56,6 +61,10 @@ class EngineBar(QWidget):
         self._fill(self.host_api, [ALL, *apis], self.host_api.currentText())
         self._refill()
 
+    def show_midi(self, names: list[str]) -> None:
+        """Offer these MIDI inputs."""
+        self._fill(self.midi, [NONE, *names], self.midi.currentText())
+
     def flags(self) -> list[str]:
         """The choice as arguments of ``rtsep run``."""
         found: list[str] = []
@@ -64,6 +73,8 @@ class EngineBar(QWidget):
             device = next((each for each in self._fitting(flag == "--input") if _words(each) == text), None)
             if text != DEFAULT:
                 found += [flag, device.flag(self.devices) if device else text]
+        if self.midi.currentText() != NONE:
+            found += ["--midi", self.midi.currentText()]
         return found
 
     def show_state(self, *, answers: bool, own: bool) -> None:

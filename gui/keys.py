@@ -17,6 +17,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "record": ("F12", "Ctrl+R"),
     "reset counts": ("F7",),
     "theme": ("Ctrl+T",),
+    "learn a control": ("Ctrl+L",),
     **{f"strip {number}": (f"Ctrl+{number}",) for number in range(1, STRIPS + 1)},
 }
 """What can be done by key, and with which."""

@@ -30,9 +30,9 @@ class Notice(QLabel):
             self._timer.stop()
             self._write(text, fine)
 
-    def flash(self, text: str) -> None:
-        """Say what has just gone wrong."""
-        self._write(text, False)
+    def flash(self, text: str, *, fine: bool = False) -> None:
+        """Say what has just gone wrong, or what to do next."""
+        self._write(text, fine)
         self._timer.start()
 
     def _write(self, text: str, fine: bool) -> None:

@@ -14,6 +14,7 @@ from gui.engine_bar import EngineBar
 from gui.fields import Field
 from gui.figures import Figures
 from gui.keys import bind
+from gui.learning import Learning
 from gui.lexicon import Lexicon
 from gui.memory import remember, restore
 from gui.meters import Meter
@@ -52,6 +53,7 @@ class Panel(QMainWindow):
         self.engine_bar = EngineBar(settings)
         master = {name: make_field(PARAMETERS[name], self.lexicon) for name in MASTER}
         self.fields: dict[str, Field] = self.strips.fields | master | {"bypass": self.transport.bypass}
+        self.learning = Learning(self.fields, self)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self._arrange(master)
         self.actions_by_name = bind(self, wire(self))

@@ -113,6 +113,9 @@ class EngineProcess(QObject):
         if not self.wanted:
             self.changed.emit(False)
             return
+        if code == 0:  # it was told to by somebody else
+            self._give_up("The engine has ended as it was asked to.")
+            return
         why = self._last_words() or f"exit code {code}"
         if not self._answered:
             self._give_up(f"The engine did not start: {why}")

@@ -89,6 +89,8 @@ QPushButton, QComboBox, QLineEdit, QDoubleSpinBox {
 QPushButton { background: $button; }
 QPushButton:disabled, QComboBox:disabled { color: $faint; }
 QPushButton:focus, QComboBox:focus, QLineEdit:focus, QDoubleSpinBox:focus { border: 2px solid $focus; }
+QPushButton[learning="true"], QLineEdit[learning="true"], QDoubleSpinBox[learning="true"] {
+  border: 2px dashed $loud; }
 QPushButton:checked { background: $good; color: $on_mark; }
 QPushButton[part="mute"]:checked, QPushButton[part="solo"]:checked { background: $loud; }
 QPushButton[part="negative"]:checked, QPushButton[part="record"]:checked { background: $hot; }

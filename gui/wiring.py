@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from rtsep.control import STRIPS
 from rtsep.errors import CommandError
-from rtsep.presets import Presets
 
 if TYPE_CHECKING:
     from gui.panel import Panel
@@ -26,6 +25,9 @@ def wire(panel: Panel) -> dict[str, Callable[[], object]]:
     turn = partial(_turn, panel)
     for field in panel.fields.values():
         field.edited.connect(turn)
+    panel.learning.learn.connect(lambda name: client.send("learn", name))
+    panel.learning.unlearn.connect(lambda name: client.send("unlearn", name))
+    panel.learning.said.connect(lambda text: panel.notice.flash(text, fine=True))
     panel.strips.refused.connect(panel.notice.flash)
     panel.figures.reset.connect(lambda: client.send("reset"))
     transport.presets.load.connect(lambda name: client.send("preset", name))
@@ -41,6 +43,7 @@ def wire(panel: Panel) -> dict[str, Callable[[], object]]:
         "record": transport.record.click,
         "reset counts": panel.figures.button.click,
         "theme": panel.next_theme,
+        "learn a control": panel.learning.toggle_focused,
         **{f"strip {each}": partial(panel.strips.focus, each) for each in range(1, STRIPS + 1)},
     }
 
@@ -63,6 +66,7 @@ def _wire_engine(panel: Panel) -> None:
     bar.stop.connect(engine.stop)
     bar.reload.connect(lister.reload)
     lister.listed.connect(bar.show_devices)
+    lister.midi_listed.connect(bar.show_midi)
     lister.failed.connect(panel.notice.flash)
     engine.changed.connect(lambda _: _show_state(panel))
     engine.restarted.connect(lambda: panel.client.keep(panel.client.values.known))
@@ -82,6 +86,12 @@ def _hear(panel: Panel, name: str, value: object) -> None:
     match name, value:
         case "preset", str(preset):
             panel.transport.presets.show_loaded(preset)
+        case "presets", list(names):
+            panel.transport.presets.offer(names)
+        case "learn", list(pairs):
+            panel.learning.show_bindings(pairs)
+        case "learning", str(parameter):
+            panel.learning.show_waiting(parameter)
         case "record", on:
             panel.transport.record.show_state(bool(on))
 
@@ -92,8 +102,6 @@ def _show_state(panel: Panel) -> None:
     panel.engine_bar.show_state(answers=client.alive, own=engine.wanted)
     where = f"{client.host}:{client.port}"
     if client.alive:
-        if client.local:
-            panel.transport.presets.offer(Presets().names())
         if engine.wanted:
             engine.answered()
         panel.notice.hold(f"Connected with the engine at {where}.", fine=True)
@@ -102,6 +110,7 @@ def _show_state(panel: Panel) -> None:
         meter.rest()
     panel.figures.rest()
     panel.transport.record.show_state(False)
+    panel.learning.show_waiting("")
     if engine.wanted:
         panel.notice.hold(f"Waiting for the engine that was started here, at {where}.")
     else:

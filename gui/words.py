@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QFocusEvent, QKeyEvent
+from PyQt6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent
 from PyQt6.QtWidgets import QCompleter, QLineEdit, QPushButton
 
 from gui.fields import Field, spoken
@@ -26,6 +26,13 @@ class _Line(QLineEdit):
             completer.complete()
             return
         super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
+        menu = self.createStandardContextMenu()
+        if event is not None and menu is not None:
+            menu.addSeparator()
+            menu.addActions(self.actions())
+            menu.exec(event.globalPos())
 
     def focusOutEvent(self, event: QFocusEvent | None) -> None:
         super().focusOutEvent(event)

@@ -27,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 STAND_IN = f"""
 import sys, threading
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "benchmarks")!r}]
-if sys.argv[1] == "devices":
+if sys.argv[1:3] == ["devices", "--midi"]:
+    print('["Keys MIDI 1"]')
+elif sys.argv[1] == "devices":
     print('''[{{"index": 0, "name": "Mic", "host_api": "ALSA", "max_channels_in": 1, "max_channels_out": 0}},
       {{"index": 1, "name": "Box", "host_api": "ALSA", "max_channels_in": 2, "max_channels_out": 2}},
       {{"index": 2, "name": "Box", "host_api": "JACK", "max_channels_in": 2, "max_channels_out": 2}}]''')
@@ -85,7 +87,9 @@ def test_devices_are_listed_picked_and_remembered(panel: Panel, qtbot: Any, tmp_
     assert [bar.output.itemText(index) for index in range(bar.output.count())] == [DEFAULT, "Box, JACK"]
     bar.output.setCurrentText("Box, JACK")
     bar.output.activated.emit(1)
-    assert bar.flags() == ["--output", "Box, JACK"]
+    qtbot.waitUntil(lambda: bar.midi.count() == 2)
+    bar.midi.setCurrentText("Keys MIDI 1")
+    assert bar.flags() == ["--output", "Box, JACK", "--midi", "Keys MIDI 1"]
     again = Panel(Client(port=panel.client.port), panel.settings, (sys.executable, "-c", "print('[]')"))
     assert again.engine_bar.output.currentText() == "Box, JACK", "unplugged now, and still picked"
     again.close()
@@ -193,3 +197,12 @@ application.exec()
         client.close()
     finally:
         os.kill(engine, signal.SIGKILL)
+
+
+def test_an_engine_that_was_told_to_end_is_not_started_again(panel: Panel, qtbot: Any) -> None:
+    panel.engine_bar.go.click()
+    qtbot.waitUntil(lambda: panel.client.alive, timeout=10_000)
+    os.kill(panel.engine._process.processId(), signal.SIGINT)  # as Ctrl-C, or quit over OSC, ends it: with 0
+    qtbot.waitUntil(lambda: not panel.engine.wanted, timeout=10_000)
+    assert panel.notice.text() == "The engine has ended as it was asked to."
+    assert not panel.engine._again.isActive()

@@ -15,7 +15,6 @@ from gui.keys import KEYS
 from gui.lexicon import QUICK_PICKS
 from gui.panel import Panel
 from gui.words import Words
-from rtsep.presets import Presets
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +43,7 @@ def test_the_tab_key_goes_from_widget_to_widget(panel: Panel) -> None:
 def test_presets_by_key_name_and_button(panel: Panel, peer: Peer, qtbot: Any) -> None:
     bar = panel.transport.presets
     offered = [bar.name.itemText(index) for index in range(bar.name.count())]
-    assert [name for name in offered if name] == Presets().names()
+    assert [name for name in offered if name] == list(PRESETS), "as the engine has them"
     QTest.keyClick(panel, Qt.Key.Key_F10)
     qtbot.waitUntil(lambda: bar.name.currentText() == PRESETS[0])
     QTest.keyClick(panel, Qt.Key.Key_F9)
@@ -57,6 +56,7 @@ def test_presets_by_key_name_and_button(panel: Panel, peer: Peer, qtbot: Any) ->
     QTest.keyClick(bar.name, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: peer.preset == "mine")
     assert peer.heard("preset/save") == [["mine"]]
+    qtbot.waitUntil(lambda: bar.name.findText("mine") >= 0)
     line.selectAll()
     QTest.keyClicks(bar.name, "nowhere")
     QTest.keyClick(bar.name, Qt.Key.Key_Return)
