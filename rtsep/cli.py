@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rtsep import cli_bundles
+from rtsep import cli_bundles, cli_codes
 from rtsep.control import OSC_PORT
 from rtsep.errors import ConfigError, RtsepError
 
@@ -19,9 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
 app.add_typer(cli_bundles.app, name="bundles")
+app.add_typer(cli_codes.app, name="codes")
 
 
 def _writable(path: Path | None) -> Path | None:

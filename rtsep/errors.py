@@ -8,6 +8,7 @@
     ├── AudioFileError          a file or stream that cannot be read or written
     ├── DeviceError             a sound card that is missing, refuses a rate, or has gone
     ├── BundleError             a model bundle that is unknown, truncated or does not fit
+    ├── CodeError               codes, a header or a message that cannot be: damaged, or another model's
     └── EngineError             the running engine: a worker that died, a start twice
 
 Each message says what happened, the value, and the way out, in one line. Anything else that is
@@ -37,6 +38,10 @@ class DeviceError(RtsepError):
 
 class BundleError(RtsepError):
     """A model bundle that is unknown, damaged, or does not match its configuration."""
+
+
+class CodeError(RtsepError):
+    """Codes, a header or a message that cannot be read, or belong to another model."""
 
 
 class EngineError(RtsepError):

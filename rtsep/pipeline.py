@@ -22,20 +22,16 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rtsep.audio.resample import Ratio, Resampler
 from rtsep.control import PARAMETERS, Console
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
-from rtsep.nn.streaming import State
+from rtsep.nn.streaming import select_rows
 from rtsep.separators.protocol import Steps
 
 Samples = NDArray[np.float32]
-
-FADE_HOPS = 3
-"""A prompt change is spread over so many hops."""
 
 RAMP_S = 0.01
 """Time in which gain, wet/dry and bypass move from one end of their range to the other."""
@@ -148,9 +144,7 @@ class Pipeline:
         condition = condition.to(self._device)
         if condition.same(self._fade[-1] if self._fade else self._condition):
             return
-        start, end = self._condition.beside(condition)
-        steps = (torch.arange(1, FADE_HOPS + 1) / FADE_HOPS).tolist()
-        self._fade = [start.toward(end, step) for step in steps[:-1]] + [condition]
+        self._fade = self._condition.fade(condition)
 
     @torch.inference_mode()
     def push(self, chunk: Samples) -> Samples:
@@ -191,7 +185,7 @@ class Pipeline:
             before, (self._condition, *self._fade) = self._condition, self._fade
             if before.strips != self._condition.strips:
                 rows = torch.tensor(before.rows(self._condition.strips), device=self._device)
-                self._state = (self._state[0], _rows(self._state[1], rows), self._state[2])
+                self._state = (self._state[0], select_rows(self._state[1], rows), self._state[2])
         mixture = torch.from_numpy(np.ascontiguousarray(chunk.T))[None].to(self._device)
         film, mix = self._condition.film[None, :, None], self._condition.mix
         step = self._step if hops == 1 else self.separator.step
@@ -266,10 +260,3 @@ class Pipeline:
         for column in range(values.shape[1]):
             tracks[:, column] = np.interp(position, knots, values[:, column])
         return tracks[:, : self.outputs], tracks[:, self.outputs :]
-
-
-def _rows(state: State, rows: Tensor) -> State:
-    """A masker's state for other prompts: some of the old ones' rows, in some order."""
-    if isinstance(state, Tensor):
-        return state.index_select(0, rows)
-    return tuple(_rows(part, rows) for part in state)

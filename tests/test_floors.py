@@ -15,8 +15,11 @@ FLOORS = (
     {"audio", "nn", "osc", "midi", "desk", "compute"},
     {"models", "separators"},
     {"pipeline", "recorder", "worker"},
-    {"engine", "render", "conformance", "train", "evaluate"},
-    {"display", "ends", "framewise", "live", "session", "surfaces", "cli", "cli_bundles", "__main__"},
+    {"engine", "render", "conformance", "train", "evaluate", "serve"},
+    {
+        *("display", "ends", "framewise", "live", "session", "surfaces"),
+        *("cli", "cli_bundles", "cli_codes", "__main__"),
+    },
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = {"torch", "numpy", "soundfile", "sounddevice"}

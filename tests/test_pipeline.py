@@ -24,9 +24,9 @@ from torch import Tensor
 
 from rtsep.control import STRIPS, Console, Strip
 from rtsep.models.bundle import load_bundle
-from rtsep.models.condition import Condition
+from rtsep.models.condition import FADE_HOPS, Condition
 from rtsep.models.separator import Separator
-from rtsep.pipeline import FADE_HOPS, RAMP_S, Pipeline
+from rtsep.pipeline import RAMP_S, Pipeline
 
 RATES = [44_100, 48_000, 96_000]
 OTHER_RATES = [8_000, 16_000, 22_050, 24_000, 32_000]

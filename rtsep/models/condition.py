@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from rtsep.control import Console
+from rtsep.control import Console, linear
 from rtsep.models.separator import Mix
+
+FADE_HOPS = 3
+"""A prompt change is spread over so many hops."""
 
 
 @dataclass(frozen=True)
@@ -107,3 +110,22 @@ class Condition:
             *(torch.lerp(mine, theirs, share) for mine, theirs in zip(self.mix, other.mix, strict=True))
         )
         return Condition(self.strips, torch.lerp(self.film, other.film, share), mix)
+
+    def fade(self, other: Condition) -> list[Condition]:
+        """What to hear in each of the next ``FADE_HOPS`` hops on the way to ``other``, which is the last."""
+        start, end = self.beside(other)
+        return [start.toward(end, hop / FADE_HOPS) for hop in range(1, FADE_HOPS)] + [other]
+
+    def of_result(self, console: Console) -> Condition:
+        """With what a console does to the result, which in the latent is part of the same mask."""
+        wet = 0.0 if console.bypass else console.wet
+        gain = linear(console.gain_db) * wet
+        mix = self.mix
+        dry = gain * mix.dry
+        dry[-1] += 1 - wet
+        return replace(self, mix=mix._replace(weights=gain * mix.weights, dry=dry))
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether its one output is the untouched input."""
+        return not self.mix.weights.any() and bool((self.mix.dry == 1).all())

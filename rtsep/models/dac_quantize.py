@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import cast
 
 import torch
@@ -45,10 +46,18 @@ class DacQuantizer(nn.Module):
             codes.append(stage_codes)
         return Quantized(total, torch.stack(codes, dim=1), loss)
 
-    def encode(self, z: Tensor) -> Tensor:
-        """Latent (B, D, T) to codes (B, codebooks, T)."""
-        codes: Tensor = self(z).codes
-        return codes
+    def sizes(self, codebooks: int | None = None) -> tuple[int, ...]:
+        """How many values each code of a frame of so many codebooks has."""
+        return tuple(len(stage.codebook) for stage in islice(self, codebooks))
+
+    def encode(self, z: Tensor, codebooks: int | None = None) -> Tensor:
+        """Latent (B, D, T) to codes (B, codebooks, T), of the first so many codebooks, by default all."""
+        residual, codes = z, []
+        for stage in islice(self, codebooks):
+            _, found = stage.encode(residual)
+            residual = residual - stage.decode(found)
+            codes.append(found)
+        return torch.stack(codes, dim=1)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (B, up to codebooks, T) to a latent (B, D, T)."""

@@ -1,4 +1,4 @@
-"""What a bundle gets beside its weights so that it starts and switches at once: a graph, and prompts."""
+"""What a bundle gets beside its weights so that it starts and switches at once: graphs, and prompts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from rtsep.models.bundle import FILMS, GRAPH, load_bundle
+from rtsep.models.bundle import CODE_GRAPH, FILMS, GRAPH, load_bundle
+from rtsep.models.code_graph import export_code_step
+from rtsep.models.code_path import codebooks_within
 from rtsep.models.onnx import export_step
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import clean_prompt
@@ -18,7 +20,7 @@ BUILT_IN = ("speech", "music", "sound effects")
 
 
 def prepare_bundle(folder: Path, prompts: Iterable[str]) -> None:
-    """Write the graph of one hop and the FiLM parameters of some prompts; takes about a minute.
+    """Write the graphs, of one hop and of one frame of codes, and the FiLM parameters of some prompts.
 
     Args:
         folder: of a bundle with configuration and weights.
@@ -30,6 +32,8 @@ def prepare_bundle(folder: Path, prompts: Iterable[str]) -> None:
     (folder / FILMS).unlink(missing_ok=True)  # they would be taken for the new weights' own
     bundle = load_bundle(str(folder))
     export_step(bundle.separator, folder / GRAPH)
+    codebooks = codebooks_within(bundle.separator)
+    export_code_step(bundle.separator, codebooks, folder / CODE_GRAPH.format(codebooks))
     with tempfile.TemporaryDirectory() as cache:
         films = FilmCache(bundle, Path(cache))
         words = sorted({clean_prompt(prompt) for prompt in (*BUILT_IN, *prompts)})

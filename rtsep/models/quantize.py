@@ -7,6 +7,7 @@ frame's level is quantised by itself and divided out, and the codebooks see fram
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, cast
 
 import torch
@@ -58,6 +59,10 @@ class ResidualQuantizer(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(VectorQuantizer(latent, size, dim) for _ in range(codebooks))
 
+    def sizes(self, codebooks: int | None = None) -> tuple[int, ...]:
+        """How many values each code of a frame of so many codebooks has: the level, then each codebook's."""
+        return (LEVELS, *(len(stage.codebook) for stage in islice(self, codebooks)))
+
     def __iter__(self) -> Iterator[VectorQuantizer]:
         """The codebooks, coarse to fine."""
         return cast("Iterator[VectorQuantizer]", iter(self.stages))
@@ -88,10 +93,15 @@ class ResidualQuantizer(nn.Module):
             codes.append(stage_codes)
         return Quantized(total * gain, torch.stack(codes, dim=1), loss)
 
-    def encode(self, z: Tensor) -> Tensor:
-        """Latent (B, D, T) to codes (B, 1 + codebooks, T)."""
-        codes: Tensor = self(z).codes
-        return codes
+    def encode(self, z: Tensor, codebooks: int | None = None) -> Tensor:
+        """Latent (B, D, T) to codes (B, 1 + codebooks, T), of the first so many codebooks, by default all."""
+        level = encode_level(z)
+        residual, codes = z / decode_level(level), [level]
+        for stage in islice(self, codebooks):
+            _, found = stage.encode(residual)
+            residual = residual - stage.decode(found)
+            codes.append(found)
+        return torch.stack(codes, dim=1)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (B, 1 + up to codebooks, T), at least one of a codebook, to a latent (B, D, T)."""

@@ -18,17 +18,18 @@ class Mix(NamedTuple):
 
     Every prompt that is heard gets a share of what no removed prompt takes, so that the stems and what
     none of them names, the residual, add up to the mixture exactly. An output is a sum of stems, and of
-    the untouched, delayed input: the residual is the input less all stems.
+    the untouched, delayed input: the residual is the input less all stems. One for all mixtures of a
+    batch, or with a first dimension for each its own.
     """
 
     wanted: Tensor
-    """(P,), 1 for a prompt that is heard, 0 for one that is not."""
+    """(..., P), 1 for a prompt that is heard, 0 for one that is not."""
     removed: Tensor
-    """(P,), 1 for a prompt that is taken away from the others, 0 otherwise."""
+    """(..., P), 1 for a prompt that is taken away from the others, 0 otherwise."""
     weights: Tensor
-    """(O, P), linear gain of each stem in each output."""
+    """(..., O, P), linear gain of each stem in each output."""
     dry: Tensor
-    """(O,), linear gain of the untouched input in each output; added after decoding."""
+    """(..., O), linear gain of the untouched input in each output; added after decoding."""
 
     def waves(self, stems: Tensor) -> Tensor:
         """Finished sounds (B, P, C, T) to what each output holds of them, (B, O, C, T)."""
@@ -36,9 +37,9 @@ class Mix(NamedTuple):
 
     def stems(self, masks: Tensor) -> Tensor:
         """Masks (B, P, D, T), each 0..1 by itself, to shares (B, P, D, T) that add up to at most 1."""
-        taken = self.removed[:, None, None] * masks
+        taken = self.removed[..., None, None] * masks
         taken = taken / taken.sum(dim=1, keepdim=True).clamp(min=1.0)
-        heard = self.wanted[:, None, None] * masks
+        heard = self.wanted[..., None, None] * masks
         heard = heard / heard.sum(dim=1, keepdim=True).clamp(min=1.0)
         return taken + heard - heard * taken.sum(dim=1, keepdim=True)
 

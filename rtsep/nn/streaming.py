@@ -8,6 +8,7 @@ keeping the reference, and streams side by side are the batch dimension.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
@@ -129,3 +130,19 @@ class Residual(Streaming):
         y, branch_state = self.branch(x, branch_state)
         x, waiting = self.wait(x, waiting)
         return x + y, (branch_state, waiting)
+
+
+def select_rows(state: State, rows: Tensor) -> State:
+    """The state of some of the streams, in the order of their numbers in ``rows``."""
+    if isinstance(state, Tensor):
+        return state.index_select(0, rows)
+    return tuple(select_rows(part, rows) for part in state)
+
+
+def join_rows(states: Sequence[State]) -> State:
+    """The state of several streams side by side."""
+    tensors = [state for state in states if isinstance(state, Tensor)]
+    if tensors:
+        return torch.cat(tensors)
+    parts = zip(*(state for state in states if not isinstance(state, Tensor)), strict=True)
+    return tuple(join_rows(part) for part in parts)

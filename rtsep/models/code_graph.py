@@ -1,0 +1,152 @@
+"""The code path as what a server calls for each frame: a graph of all sessions, or one after the other."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rtsep.models.bundle import Bundle
+from rtsep.models.code_path import CodePath, CodeStep, Edits
+from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered
+from rtsep.models.separator import Mix, Separator
+from rtsep.nn.streaming import State, join_rows, select_rows
+
+
+class _Flat(nn.Module):
+    """The forward with tensors alone, which is what can be exported."""
+
+    def __init__(self, separator: Separator, codebooks: int) -> None:
+        super().__init__()
+        self.path = CodePath(separator, codebooks)
+        self.form = separator.masker.initial_state(1)
+
+    def forward(
+        self,
+        codes: Tensor,
+        film: Tensor,
+        owner: Tensor,
+        place: Tensor,
+        wanted: Tensor,
+        removed: Tensor,
+        weights: Tensor,
+        dry: Tensor,
+        state: tuple[Tensor, ...],
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        edits = Edits(film, owner, place, Mix(wanted, removed, weights, dry))
+        found, new_state = self.path(codes, edits, like(self.form, iter(state)))
+        return found, tuple(leaves(new_state))
+
+
+_MOST_DIFFERING = 0.1
+"""Share of codes: far above what rounding does, and far below what another model gives."""
+
+_NAMES = ("codes", "film", "owner", "place", "wanted", "removed", "weights", "dry")
+
+
+@torch.no_grad()
+def export_code_step(separator: Separator, codebooks: int, path: Path) -> None:
+    """Write the graph of one frame for any number of sessions, channels and prompts; takes about 15 s.
+
+    Raises:
+        BundleError: the packages onnx and onnxscript are missing.
+    """
+    # Equal weights, such as those that training has not moved yet, would become one weight in the graph.
+    separator = copy.deepcopy(separator)
+    for parameter in separator.parameters():
+        parameter.copy_(torch.randn_like(parameter))
+    sessions, channels, prompts, places = 5, 2, 7, 3
+    flat = [leaf.clone() for leaf in leaves(separator.masker.initial_state(prompts))]
+    edits = (
+        torch.randn(prompts, 1, separator.film_head.out.out_features),
+        torch.zeros(prompts, dtype=torch.int64),
+        torch.zeros(sessions, places, dtype=torch.int64),
+        *(torch.rand(sessions, places) for _ in range(2)),
+        torch.rand(sessions, 1, places),
+        torch.rand(sessions, 1),
+    )
+    width = len(separator.codec.quantizer.sizes(codebooks))
+    codes = torch.zeros(sessions, channels, width, 1, dtype=torch.int64)
+    free = torch.export.Dim.DYNAMIC
+    shapes = (
+        {0: free, 1: free}, {0: free}, {0: free}, {0: free, 1: free}, {0: free, 1: free}, {0: free, 1: free},
+        {0: free, 2: free}, {0: free}, tuple({0: free} for _ in flat),
+    )  # fmt: skip
+    export_graph(
+        _Flat(separator, codebooks),
+        (codes, *edits, tuple(flat)),
+        [*_NAMES, *numbered("state", flat)],
+        ["edited", *numbered("new_state", flat)],
+        shapes,
+        path,
+    )
+
+
+def code_step(bundle: Bundle, codebooks: int, threads: int = 1) -> CodeStep:
+    """What runs one frame of codes of that many codebooks, where the bundle's weights are.
+
+    On a processor every session gets the codes that it would get alone, bit for bit: the graph's matrix
+    products treat a row alike however many there are, and without a graph the sessions run one by one.
+
+    Raises:
+        BundleError: the bundle's graph is another model's.
+    """
+    path = CodePath(bundle.separator, codebooks)
+    if next(path.parameters()).device.type != "cpu":
+        return path
+    graph = bundle.code_graph(codebooks)
+    return _graph_step(graph, path, threads) if graph else _one_by_one(path)
+
+
+def _graph_step(graph: Path, path: CodePath, threads: int) -> CodeStep:
+    """The graph, checked against the path that it stands for."""
+    form = path.separator.masker.initial_state(1)
+    run = Graph(graph, _Flat(path.separator, path.codebooks), threads)
+
+    def step(codes: Tensor, edits: Edits, state: State) -> tuple[Tensor, State]:
+        film, owner, place, mix = edits
+        found = run(codes, film, owner, place, *mix, *leaves(state))
+        return next(found), like(form, found)
+
+    try:
+        differing = _differing(step, path)
+    except Exception as error:  # its exceptions have no common base
+        raise not_this_models(graph, error) from error
+    if differing > _MOST_DIFFERING:
+        raise not_this_models(graph, f"{100 * differing:.0f} % of its codes differ")
+    return step
+
+
+def _one_by_one(path: CodePath) -> CodeStep:
+    """Eager, a session at a time: products of other sizes round otherwise."""
+
+    def step(codes: Tensor, edits: Edits, state: State) -> tuple[Tensor, State]:
+        edited, states = [], []
+        for number, own in enumerate(codes.split(1)):
+            rows = (edits.owner == number).nonzero().flatten()
+            found, new_state = path(own, edits.only(number, rows), select_rows(state, rows))
+            edited.append(found)
+            states.append(new_state)
+        return torch.cat(edited), join_rows(states)
+
+    return step
+
+
+@torch.inference_mode()
+def _differing(step: CodeStep, path: CodePath) -> float:
+    """The share of codes that are not those of the eager path, over some frames of two sessions."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = torch.tensor([path.separator.codec.quantizer.sizes(path.codebooks)])[..., None]
+    film = torch.randn(2, 1, path.separator.film_head.out.out_features, generator=generator)
+    one, two = torch.ones(2, 1), torch.arange(2)
+    edits = Edits(film, two, two[:, None], Mix(one, 0 * one, one[:, None], 0 * one))
+    ours = theirs = path.separator.masker.initial_state(2)
+    wrong = []
+    for _ in range(3):
+        codes = (torch.rand(2, *sizes.shape, generator=generator) * sizes).long()
+        found, ours = step(codes, edits, ours)
+        expected, theirs = path(codes, edits, theirs)
+        wrong.append((found != expected).float().mean())
+    return float(torch.stack(wrong).mean())

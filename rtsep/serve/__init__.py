@@ -1,0 +1,1 @@
+"""Separation on codes: the format, sessions, the server and its edge."""

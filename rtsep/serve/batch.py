@@ -1,0 +1,106 @@
+"""Sessions whose codes have one shape, in one batch: each joins, leaves and resets on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from rtsep.models.bundle import Bundle
+from rtsep.models.code_graph import code_step
+from rtsep.models.code_path import Edits
+from rtsep.models.condition import Condition
+from rtsep.nn.streaming import State, join_rows, select_rows
+
+
+class Batch:
+    """The masker's state of any number of sessions, a row for each prompt of each. One thread.
+
+    Args:
+        bundle: the model.
+        codebooks: of every session's codes.
+        threads: for the arithmetic of one step.
+    """
+
+    def __init__(self, bundle: Bundle, codebooks: int, threads: int = 1) -> None:
+        self._masker = bundle.separator.masker
+        self._step = code_step(bundle, codebooks, threads)
+        self._conditions: dict[int, Condition] = {}
+        self._rows: dict[int, range] = {}
+        self._state: State = self._masker.initial_state(0)
+        self._edits: tuple[tuple[Condition, ...], Edits] | None = None
+
+    def __len__(self) -> int:
+        """Number of sessions."""
+        return len(self._conditions)
+
+    def join(self, session: int, condition: Condition) -> None:
+        """Begin a session, in a state that has heard nothing; one that is there begins again."""
+        self.leave(session)
+        fresh = self._masker.initial_state(len(condition))
+        self._state = join_rows([self._state, fresh])
+        self._conditions[session] = condition
+        self._count()
+
+    def leave(self, session: int) -> None:
+        """End a session, if there is one of that number."""
+        if session in self._conditions:
+            left = [row for each, rows in self._rows.items() if each != session for row in rows]
+            self._state = select_rows(self._state, torch.tensor(left, dtype=torch.int64))
+            del self._conditions[session]
+            self._count()
+
+    def turn(self, session: int, condition: Condition) -> None:
+        """Edit a session otherwise from its next frame on; a strip that stays keeps its place in time."""
+        before = self._conditions[session]
+        if condition is before:
+            return
+        if before.strips != condition.strips:
+            kept = {each: list(rows) for each, rows in self._rows.items()}
+            kept[session] = [kept[session][row] for row in before.rows(condition.strips)]
+            rows = [row for each in kept.values() for row in each]
+            self._state = select_rows(self._state, torch.tensor(rows))
+        self._conditions[session] = condition
+        self._count()
+
+    @torch.inference_mode()
+    def step(self, codes: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """Edit one frame of some of the sessions, (channels, 1 + codebooks) each; the others stand still."""
+        sessions = [each for each in self._conditions if each in codes]
+        state, rows = self._state, None
+        if len(sessions) < len(self._conditions):
+            rows = torch.tensor([row for each in sessions for row in self._rows[each]])
+            state = select_rows(state, rows)
+        given = torch.stack([codes[each] for each in sessions])[..., None]
+        found, state = self._step(given, self._edits_of(sessions), state)
+        self._state = state if rows is None else _written(self._state, rows, state)
+        return dict(zip(sessions, found.squeeze(-1), strict=True))
+
+    def _count(self) -> None:
+        """Number the rows anew, in the order of the sessions."""
+        first = 0
+        for session, condition in self._conditions.items():
+            self._rows[session] = range(first, first + len(condition))
+            first += len(condition)
+        self._rows = {session: self._rows[session] for session in self._conditions}
+
+    def _edits_of(self, sessions: list[int]) -> Edits:
+        """Most frames want what the frame before them wanted."""
+        wanted = tuple(self._conditions[each] for each in sessions)
+        if self._edits is None or not _same(self._edits[0], wanted):
+            self._edits = wanted, Edits.of(wanted)
+        return self._edits[1]
+
+
+def _same(mine: tuple[Condition, ...], theirs: tuple[Condition, ...]) -> bool:
+    """Whether these are the very same values."""
+    return len(mine) == len(theirs) and all(a is b for a, b in zip(mine, theirs, strict=True))
+
+
+def _written(state: State, rows: Tensor, new: State) -> State:
+    """A state with some of its rows replaced, in place: the batch is its only owner."""
+    if isinstance(state, Tensor):
+        assert isinstance(new, Tensor)
+        return state.index_copy_(0, rows, new)
+    return tuple(_written(part, rows, own) for part, own in zip(state, new, strict=True))
