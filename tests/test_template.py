@@ -54,7 +54,7 @@ def test_the_template_is_listed_runs_live_and_conforms_in_a_clean_place(tmp_path
     assert done.returncode == 0, done.stderr
     assert "low-high: low sounds and high ones, by a moving average\n" in done.stdout
     assert "lookahead 31 (5.64583 ms), package separator-template" in done.stdout
-    assert done.stdout.count("ended 0") == 2, done.stdout
+    assert done.stdout.count("ended 0") == 3, done.stdout
     assert "│ NO" not in done.stdout
     assert "2 passed" in done.stdout
     assert "its own tests ended 0" in done.stdout
