@@ -96,7 +96,8 @@ def run(
         bool | None, typer.Option("--osc", help="Listen for OSC, so that others turn the knobs.")
     ] = None,
     osc_port: Annotated[
-        int | None, typer.Option(help=f"UDP port for OSC, {OSC_PORT}; 0: any free one.")
+        int | None,
+        typer.Option(help=f"UDP port for OSC; 0: any free one; by default {OSC_PORT} or the next."),
     ] = None,
     osc_host: Annotated[str | None, typer.Option(help="Address for OSC, 127.0.0.1.")] = None,
     osc_allow: Annotated[
@@ -107,6 +108,10 @@ def run(
         typer.Option(help="MIDI input to turn the knobs with: a name from 'rtsep devices --midi'."),
     ] = None,
     panel: Annotated[bool | None, typer.Option("--panel", help="Open the panel.")] = None,
+    name: Annotated[str | None, typer.Option(help="How it is called on a JACK server.")] = None,
+    connect: Annotated[
+        bool | None, typer.Option("--connect", help="Connect it there as at the end of the last run.")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Hear one sound: microphone in, separated sound out, until Ctrl-C; or files, or pipes."""
@@ -114,12 +119,12 @@ def run(
     from rtsep.config import parse_value, run_settings
     from rtsep.session import run_session
 
-    for name in ("preset", "json_file", "prompt", "remove", "turn"):
-        del flags[name]
-    turned = {name: flags.pop(name) for name in ("gain", "wet", "bypass", "full_band")}
-    turned = {name: value for name, value in turned.items() if value is not None}
+    for flag in ("preset", "json_file", "prompt", "remove", "turn"):
+        del flags[flag]
+    turned = {flag: flags.pop(flag) for flag in ("gain", "wet", "bypass", "full_band")}
+    turned = {flag: value for flag, value in turned.items() if value is not None}
     turned |= dict(parse_value(text) for text in turn or ())
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {flag: value for flag, value in flags.items() if value is not None}
     settings, console = run_settings(
         preset, given, keep=tuple(prompt or ()), remove=tuple(remove or ()), turned=turned
     )

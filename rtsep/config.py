@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rtsep.control import OSC_PORT, PARAMETERS, Console
+from rtsep.control import PARAMETERS, Console
 from rtsep.errors import CommandError, ConfigError
 from rtsep.presets import RUN, Preset, Presets
 
@@ -45,8 +45,8 @@ class RunSettings(BaseModel):
     """How late the worker may be before the output runs dry; part of the latency."""
     osc: bool = False
     """Listen for OSC, on a live run."""
-    osc_port: int = Field(OSC_PORT, ge=0, le=65_535)
-    """UDP port; any free one if 0."""
+    osc_port: int | None = Field(None, ge=0, le=65_535)
+    """UDP port; any free one if 0, the first free one from ``OSC_PORT`` on if None."""
     osc_host: str = "127.0.0.1"
     """Address to listen on for OSC."""
     osc_allow: tuple[str, ...] = ()
@@ -56,6 +56,18 @@ class RunSettings(BaseModel):
     that is done."""
     panel: bool = False
     """Open the panel, which needs OSC and so switches it on."""
+
+    name: str | None = Field(None, pattern=r"^[\w .+-]{1,30}$")
+    """How it is called on a JACK server, and announced."""
+    connect: bool = False
+    """On a JACK server: connected as ``name`` was at the end of its last run, and remembered at the end of
+    this one."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> RunSettings:
+        if self.connect and self.name is None:
+            raise ValueError("connections are remembered by name: give --name as well")
+        return self
 
     @property
     def played(self) -> bool:
@@ -146,6 +158,8 @@ def _check(values: Mapping[str, Any], file: str | None = None) -> RunSettings:
         return RunSettings.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            raise ConfigError(_lowered(first["msg"].removeprefix("Value error, "))) from error
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(RunSettings.model_fields)

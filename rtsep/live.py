@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -9,12 +10,15 @@ from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Any, Self
 
+from rtsep.audio.client_name import VARIABLE
 from rtsep.audio.contract import AudioDevice
 from rtsep.audio.device import find_device, open_device
+from rtsep.audio.patchbay import remembered
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings, run_settings
 from rtsep.control import Command, Console, LoadPreset, Record, ResetCounts, SetParameter, Status, Value
 from rtsep.desk import Desk
+from rtsep.display import say
 from rtsep.ends import stem_count
 from rtsep.engine import SWITCH_INTERVAL_S
 from rtsep.engine import Engine as WorkingEngine
@@ -53,6 +57,8 @@ class Session:
         with ExitStack() as stack:
             stack.callback(separator.close)
             separator.go_live(played=settings.played)
+            if settings.name is not None:
+                os.environ[VARIABLE] = settings.name
             sys.setswitchinterval(SWITCH_INTERVAL_S)
             self.engine = WorkingEngine(
                 separator,
@@ -138,6 +144,9 @@ class Session:
                 stack.enter_context(surfaces(self._settings, self.engine, self.desk))
             stack.callback(self._stop)  # the sound ends first, then whoever turned the knobs
             self.engine.start()
+            if self._settings.connect and self._settings.name is not None:
+                for each in stack.enter_context(remembered(self._settings.name)):
+                    say(f"not connected, since it is not there: {each}")
             self._open = stack.pop_all()
         return self
 

@@ -9,6 +9,7 @@ looks for a JACK server only then: everything here imports it on first use.
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rtsep.audio.client_name import name_client
 from rtsep.audio.duplex import Duplex
 from rtsep.audio.probe import open_stream
 from rtsep.audio.rtmixer_transport import RtmixerTransport
@@ -159,6 +160,7 @@ def sounddevice() -> Any:
     Raises:
         DeviceError: when the PortAudio library is missing.
     """
+    name_client()
     try:
         import sounddevice as library
     except OSError as error:
