@@ -74,6 +74,10 @@ def run(
         list[str] | None,
         typer.Option("--set", help="Any parameter, NAME=VALUE, such as prompt/1/gain=-6; repeats."),
     ] = None,
+    insert: Annotated[
+        list[str] | None,
+        typer.Option(help="An effect, [PLACE:]NAME or PATH[:PARAMETER=VALUE,...]; repeats, in order."),
+    ] = None,
     stems: Annotated[
         bool | None, typer.Option("--stems", help="Every strip on channels, or in a file, of its own.")
     ] = None,
@@ -119,14 +123,19 @@ def run(
     from rtsep.config import parse_value, run_settings
     from rtsep.session import run_session
 
-    for flag in ("preset", "json_file", "prompt", "remove", "turn"):
+    for flag in ("preset", "json_file", "prompt", "remove", "turn", "insert"):
         del flags[flag]
     turned = {flag: flags.pop(flag) for flag in ("gain", "wet", "bypass", "full_band")}
     turned = {flag: value for flag, value in turned.items() if value is not None}
     turned |= dict(parse_value(text) for text in turn or ())
     given = {flag: value for flag, value in flags.items() if value is not None}
     settings, console = run_settings(
-        preset, given, keep=tuple(prompt or ()), remove=tuple(remove or ()), turned=turned
+        preset,
+        given,
+        keep=tuple(prompt or ()),
+        remove=tuple(remove or ()),
+        turned=turned,
+        inserts=tuple(insert or ()),
     )
     run_session(settings, console, json_file)
 

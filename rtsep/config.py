@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rtsep.control import PARAMETERS, Console
+from rtsep.control import PARAMETERS, Console, InsertSpec
 from rtsep.errors import CommandError, ConfigError
 from rtsep.presets import RUN, Preset, Presets
 
@@ -29,6 +29,8 @@ class RunSettings(BaseModel):
     output: str | None = None
     """A device, a file, or ``-``; the default loudspeaker if None."""
     channels: Literal[1, 2] | None = None
+    inserts: tuple[InsertSpec, ...] = ()
+    """Effects, in their order; of a preset the tables ``[[insert]]``."""
     raw: bool = False
     """Samples without a header on stdout."""
     stems: bool = False
@@ -82,6 +84,7 @@ def run_settings(
     keep: tuple[str, ...] = (),
     remove: tuple[str, ...] = (),
     turned: Mapping[str, Any] | None = None,
+    inserts: tuple[str, ...] = (),
     presets: Presets | None = None,
 ) -> tuple[RunSettings, Console]:
     """Settings and console from a preset, by name or path, and from the command line, which wins.
@@ -92,6 +95,7 @@ def run_settings(
         keep: sounds to hear; with ``remove`` they take the place of the preset's strips.
         remove: sounds to take away.
         turned: values of ``PARAMETERS`` by name.
+        inserts: effects, as ``InsertSpec.parse`` reads them; they take the place of the preset's.
         presets: where presets are found.
 
     Raises:
@@ -100,7 +104,8 @@ def run_settings(
     """
     found = Preset(Console()) if preset is None else (presets or Presets()).read(preset)
     _check(found.run, preset)
-    settings = _check({**found.run, **given})
+    wanted = tuple(map(InsertSpec.parse, inserts)) or found.inserts
+    settings = _check({**found.run, **given, "inserts": wanted})
     console = found.console
     if keep or remove:
         named = Console.of(keep, remove)

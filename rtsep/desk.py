@@ -161,10 +161,11 @@ class Desk:
 
     def _load(self, name: str, answer: Future[None]) -> None:
         """A preset's settings, and its controls; one without any leaves those there are."""
-        console = self.presets.load(name)
+        values = self.presets.values(name, self._console)
+        learnt = self.presets.load(name).learnt
         self._asked = name
-        self._console = replace(self._console, learnt=console.learnt or self._console.learnt)
-        self._set(dict(console.items()), name, answer)
+        self._console = replace(self._console, learnt=learnt or self._console.learnt)
+        self._set(values, name, answer)
 
     def _set(self, values: Mapping[str, Value], preset: str | None, answer: Future[None]) -> None:
         """Set several parameters at once, as soon as every prompt that this needs is known."""

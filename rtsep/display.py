@@ -43,6 +43,20 @@ def say(text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True)
 
 
+def teller() -> Callable[[Status], None]:
+    """What says, of every status it is given, which inserts have stopped working since the one before."""
+    known: tuple[str, ...] = ()
+
+    def tell(status: Status) -> None:
+        nonlocal known
+        for fault in status.insert_faults:
+            if fault and fault not in known:
+                say(fault)
+        known = status.insert_faults
+
+    return tell
+
+
 def show_report(report: dict[str, Any]) -> None:
     """The one line at the end."""
     rtf = f"{report['rtf']:.2f}" if report["seconds"] else "-"

@@ -16,7 +16,7 @@ from rtsep.audio.device import find_device
 from rtsep.audio.file import AudioSink, AudioSource
 from rtsep.audio.live import LiveSink, LiveSource
 from rtsep.config import RunSettings
-from rtsep.control import Console
+from rtsep.control import AFTER, Console
 from rtsep.errors import AudioFileError, ConfigError
 from rtsep.pipeline import Samples
 
@@ -48,6 +48,8 @@ def check_ends(settings: RunSettings, json_file: Path | None) -> None:
         raise ConfigError("--raw is for --output -: files say their format by their ending")
     if settings.output is not None and _is_folder(settings.output) and not settings.stems:
         raise ConfigError(f"--output {settings.output} is a folder: name a file in it, or ask for --stems")
+    if settings.stems and any(spec.place == AFTER for spec in settings.inserts):
+        raise ConfigError("--stems makes no sum that an insert could be on: put it on a strip (prompt/1:...)")
     seen: dict[Path, str] = {}
     for flag, text in (("--input", settings.input), ("--output", settings.output), ("--json", json_file)):
         if text is None or text == "-" or (flag != "--json" and not is_file(str(text))):

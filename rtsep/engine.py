@@ -21,13 +21,16 @@ from rtsep.audio.prefill import prefill_samples
 from rtsep.audio.spectrum import band_levels
 from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import Command, Console, Quit, Record, ResetCounts, Status
+from rtsep.effects.rack import Rack
 from rtsep.errors import CommandError, DeviceError, EngineError
+from rtsep.lanes import Lanes
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
-from rtsep.pipeline import Pipeline, Timing
+from rtsep.pipeline import Pipeline
 from rtsep.recorder import Takes
 from rtsep.separators.protocol import Steps
+from rtsep.timing import Timing
 from rtsep.worker import Change, StartRecording, StopRecording, Worker
 
 SWITCH_INTERVAL_S = 2e-5
@@ -65,6 +68,7 @@ class Engine:
         reserve_ms: how late the worker may be; part of the latency.
         step: what runs the model over one hop, the separator's own step by default.
         stems: strips that have an output of their own, beside the residual; 0 for one output.
+        rack: effects, for the device's rate and channels; the caller closes it.
         recordings: folder for what ``Record`` writes.
     """
 
@@ -78,16 +82,20 @@ class Engine:
         *,
         step: Step | None = None,
         stems: int = 0,
+        rack: Rack | None = None,
         recordings: Path | None = None,
     ) -> None:
         self._films, self._device, self._stems = films, device, stems
         self._parameters = separator.condition_size
-        timing = Timing(separator, device.sample_rate)
+        self._rack = rack or Rack()
+        timing = Timing(separator, device.sample_rate, self._rack.latency_samples)
         lag = callbacks_late(device.block, device.sample_rate, reserve_ms)
         self._prefill = prefill_samples(device.block, lag, timing.emitted, timing.period)
         self.latency: LatencyBudget = timing.budget(self._prefill, device.device_latency_samples)
         condition = self._condition(console)
-        self.pipeline = Pipeline(separator, condition, device.sample_rate, device.channels_in, step)
+        console = replace(console, inserts=self._rack.inserts)
+        lanes = Lanes(self._rack, stems, console, device.sample_rate)
+        self.pipeline = Pipeline(separator, condition, device.sample_rate, device.channels_in, step, lanes)
         terms = self.latency.terms_ms()
         promised = Status(latency_ms=terms.pop("total"), latency_terms_ms=tuple(terms.items()))
         self.worker = Worker(self.pipeline, console, promised)
@@ -165,7 +173,7 @@ class Engine:
                 raise CommandError(f"an engine has no use for {command}")
 
     def _condition(self, console: Console) -> Condition:
-        return Condition.of(console, self._films, self._parameters, self._stems)
+        return Condition.of(console, self._films, self._parameters, self._stems, self._rack.strips)
 
     def open(self) -> None:
         """Start the device, so that ``step`` has something to do.

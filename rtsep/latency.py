@@ -22,6 +22,8 @@ class LatencyBudget:
     lookahead: int
     """Overlap of the codec's frames."""
     resample_out: int
+    inserts: int
+    """What effects on the way report, or were found to hold back."""
     ring: int
     """Waiting for the next callback, and the reserve for a late worker."""
     device_out: int
@@ -35,7 +37,7 @@ class LatencyBudget:
     @property
     def engine(self) -> int:
         """From the callback that captures to the callback that plays, in samples: the part we promise."""
-        return self.resample_in + self.hop + self.lookahead + self.resample_out + self.ring
+        return self.resample_in + self.hop + self.lookahead + self.resample_out + self.inserts + self.ring
 
     @property
     def total(self) -> int:
@@ -49,7 +51,7 @@ class LatencyBudget:
     def terms_ms(self) -> dict[str, float]:
         """Each term in milliseconds, in the order of the signal, then the sums."""
         names = (
-            "device_in", "resample_in", "hop", "lookahead", "resample_out", "ring", "device_out",
+            "device_in", "resample_in", "hop", "lookahead", "resample_out", "inserts", "ring", "device_out",
             "algorithmic", "engine", "total",
         )  # fmt: skip
         return {name: self.ms(getattr(self, name)) for name in names}

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,8 @@ from rtsep.config import RunSettings, run_settings
 from rtsep.control import Command, Console, LoadPreset, Record, ResetCounts, SetParameter, Status, Value
 from rtsep.desk import Desk
 from rtsep.display import say
+from rtsep.effects.protocol import Format
+from rtsep.effects.rack import Rack
 from rtsep.ends import stem_count
 from rtsep.engine import SWITCH_INTERVAL_S
 from rtsep.engine import Engine as WorkingEngine
@@ -60,14 +63,22 @@ class Session:
             if settings.name is not None:
                 os.environ[VARIABLE] = settings.name
             sys.setswitchinterval(SWITCH_INTERVAL_S)
-            self.engine = WorkingEngine(
-                separator,
-                films or Conditions(separator),
-                device or _sound_card(settings, stems),
-                console,
-                settings.reserve_ms,
-                stems=stems,
-            )
+            device = device or _sound_card(settings, stems)
+            with ExitStack() as opened_device:
+                opened_device.callback(device.stop)
+                form = Format.at(separator, device.sample_rate, device.channels_in)
+                rack = stack.enter_context(Rack(settings.inserts, form))
+                console = replace(console, inserts=rack.inserts)
+                self.engine = WorkingEngine(
+                    separator,
+                    films or Conditions(separator),
+                    device,
+                    console,
+                    settings.reserve_ms,
+                    stems=stems,
+                    rack=rack,
+                )
+                opened_device.pop_all()
             stack.callback(self._stop)
             self.desk = stack.enter_context(closing(Desk(self.engine, console, Presets())))
             self._open = stack.pop_all()
@@ -170,6 +181,7 @@ class Engine(Session):
         separator: a name from ``rtsep bundles``, a bundle's folder, or a separator of your own.
         preset: name or path; the other arguments win.
         set: parameters of README's table by name, such as ``{"prompt/1/gain": -6}``.
+        inserts: effects, as ``--insert`` takes them.
         device: an open device, instead of a sound card.
         settings: as the flags of ``rtsep run``: ``input``, ``output``, ``channels``, ``block``, ``osc``, ...
 
@@ -185,11 +197,17 @@ class Engine(Session):
         separator: str | LiveSeparator = "default",
         preset: str | None = None,
         set: Mapping[str, Value] | None = None,
+        inserts: Iterable[str] = (),
         device: AudioDevice | None = None,
         **settings: Any,
     ) -> None:
         made, console = run_settings(
-            preset, settings, keep=words_of(prompts), remove=words_of(remove), turned=set
+            preset,
+            settings,
+            keep=words_of(prompts),
+            remove=words_of(remove),
+            turned=set,
+            inserts=tuple(inserts),
         )
         super().__init__(made, console, opened(separator, made), device=device)
 

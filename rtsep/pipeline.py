@@ -6,6 +6,10 @@
     │      └──────────────────────── resample ─ x - that = high · upper gain ─┤
     └─ wait ─────────────────────────────────────────────── dry · dry gain ─┴─ gain ─ wet/dry ─ y
 
+Inserts (``Rack``) stand before it all, on lanes of their own for the strips that have one, before their
+fader, and on the sum, before its gain; "dry" is then what comes out of those at the input, while wet/dry
+and bypass go on to let the untouched input through.
+
 Output sample k belongs to input sample k; how many have come out after n in (``emitted``) is known
 beforehand, so that whoever plays them can promise a latency. Files and live input go through the
 same object.
@@ -17,19 +21,20 @@ input less what was found: strips and residual add up to the input exactly.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtsep.audio.resample import Ratio, Resampler
+from rtsep.audio.resample import Resampler
 from rtsep.control import PARAMETERS, Console
-from rtsep.latency import LatencyBudget
+from rtsep.effects.rack import Rack
+from rtsep.effects.slot import Delay
+from rtsep.lanes import Lanes
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
 from rtsep.nn.streaming import select_rows
 from rtsep.separators.protocol import Steps
+from rtsep.timing import Timing
 
 Samples = NDArray[np.float32]
 
@@ -43,39 +48,6 @@ MOST_HOPS = 500
 """Hops that go through the model at once, which bounds the memory of a long file."""
 
 
-class Timing:
-    """How many samples come out after how many in, in whole numbers, without running anything."""
-
-    def __init__(self, separator: Steps, sample_rate: int) -> None:
-        self.hop, self.lookahead = separator.hop, separator.lookahead
-        self.sample_rate, self.model_rate = sample_rate, separator.sample_rate
-        self.down = Ratio.between(sample_rate, separator.sample_rate)
-        self.up = Ratio.between(separator.sample_rate, sample_rate)
-
-    def emitted(self, received: int) -> int:
-        """Samples out, in total, after ``received`` samples in."""
-        hops = self.down.available(received) // self.hop
-        return min(self.up.available(max(0, hops * self.hop - self.lookahead)), received)
-
-    @property
-    def period(self) -> int:
-        """``emitted`` repeats, shifted, after so many samples, a whole number of hops at both rates."""
-        return self.hop * self.sample_rate // math.gcd(self.hop * self.sample_rate, self.model_rate)
-
-    def budget(self, prefill: int, device: tuple[int, int]) -> LatencyBudget:
-        """Split a prefill into terms; ``device`` is what the driver adds, in and out."""
-
-        def at_device(samples: int) -> int:
-            return -(-samples * self.sample_rate // self.model_rate)
-
-        hop, lookahead = at_device(self.hop), at_device(self.lookahead)
-        reach_in, reach_out = self.down.reach, self.up.reach
-        ring = prefill - hop - lookahead - reach_in - reach_out
-        return LatencyBudget(
-            self.sample_rate, device[0], reach_in, hop, lookahead, reach_out, ring, device[1]
-        )
-
-
 class Pipeline:
     """Separates a stream of any length, in chunks of any size.
 
@@ -85,6 +57,7 @@ class Pipeline:
         sample_rate: samples a second of what comes in and goes out.
         channels: audio channels; they share one mask.
         step: what runs the model over one hop, the separator's own step by default.
+        lanes: what becomes of the condition's outputs; by default each is put out as it is.
     """
 
     def __init__(
@@ -94,10 +67,16 @@ class Pipeline:
         sample_rate: int,
         channels: int,
         step: Step | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self.separator, self.channels = separator, channels
-        self.outputs = len(condition.mix.dry)
-        self.timing = Timing(separator, sample_rate)
+        self._decoded = len(condition.mix.dry)
+        self.lanes = lanes or Lanes(Rack(), self._decoded - 1, Console(), sample_rate)
+        self.outputs = self.lanes.outputs
+        """How many sounds come out, side by side."""
+        self.timing = Timing(separator, sample_rate, self.rack.latency_samples)
+        self._late = self.timing.inserts  # samples that effects give out before time 0
+        self._wait = Delay(self._late, channels)
         self.hops = 0
         self.bad_samples = 0
         self.console = Console()
@@ -106,20 +85,25 @@ class Pipeline:
         self._device = separator.device
         self._fade: list[Condition] = []
         self._condition = condition.to(self._device)
-        self._state = separator.initial_state(1, channels, len(condition), self.outputs)
+        self._state = separator.initial_state(1, channels, len(condition), self._decoded)
         self._step: Step = step or separator.step
         self._live = False
         self._received = self._given = 0
         self._pending: list[Samples] = []  # input that completes no hop yet
         self._down = Resampler(sample_rate, separator.sample_rate, channels)
-        self._up = Resampler(separator.sample_rate, sample_rate, channels * self.outputs)
+        self._up = Resampler(separator.sample_rate, sample_rate, channels * self._decoded)
         self._up_unmasked = Resampler(separator.sample_rate, sample_rate, channels)
         self._waiting = np.zeros((0, channels), np.float32)  # at the model's rate, less than a hop
         self._early = separator.lookahead  # samples that the model gives out before time 0
-        self._dry, self._unmasked = (np.zeros((0, channels), np.float32) for _ in range(2))
-        self._low = np.zeros((0, channels * self.outputs), np.float32)
+        self._dry, self._unmasked, self._untouched = (np.zeros((0, channels), np.float32) for _ in range(3))
+        self._low = np.zeros((0, channels * self._decoded), np.float32)
         # (hops, 2, outputs): upper and dry gain of each frame, the first row for the time before frame 0.
-        self._gains = np.stack([np.ones(self.outputs), condition.mix.dry.numpy()])[None]
+        self._gains = np.stack([np.ones(self._decoded), condition.mix.dry.numpy()])[None]
+
+    @property
+    def rack(self) -> Rack:
+        """Its effects."""
+        return self.lanes.rack
 
     @property
     def on_cpu(self) -> bool:
@@ -135,7 +119,7 @@ class Pipeline:
         self._live = True
         silence = torch.zeros(1, self.channels, self.separator.hop, device=self._device)
         condition = self._condition
-        state = self.separator.initial_state(1, self.channels, len(condition), self.outputs)
+        state = self.separator.initial_state(1, self.channels, len(condition), self._decoded)
         for _ in range(hops):
             _, state = self._step(silence, condition.film[None, :, None], state, condition.mix)
 
@@ -154,9 +138,11 @@ class Pipeline:
         """
         self._pending.append(chunk)
         self._received += len(chunk)
-        if self.timing.emitted(self._received) == self._given:  # less work than for every block by itself
+        if self.timing.mixed(self._received) == self._given:  # less work than for every block by itself
             return np.zeros((0, self.outputs * self.channels), np.float32)
         chunk, self._pending = self._clean(np.concatenate(self._pending)), []
+        self._untouched = np.concatenate([self._untouched, self._wait.push(chunk)])
+        chunk = self.rack.before(chunk)
         at_model_rate = self._down.push(chunk)
         self._dry = np.concatenate([self._dry, chunk])
         self._unmasked = np.concatenate([self._unmasked, self._up_unmasked.push(at_model_rate)])
@@ -201,8 +187,8 @@ class Pipeline:
 
     def _mix(self, count: int) -> Samples:
         """Join what is known of low band, high band and dry signal."""
-        (low, self._low), (dry, self._dry), (unmasked, self._unmasked) = (
-            (kept[:count], kept[count:]) for kept in (self._low, self._dry, self._unmasked)
+        (low, self._low), (dry, self._dry), (unmasked, self._unmasked), (untouched, self._untouched) = (
+            (kept[:count], kept[count:]) for kept in (self._low, self._dry, self._unmasked, self._untouched)
         )
         gain = 10 ** (self._ramp("gain", count) / 20)
         wet = self._ramp("wet", count) * (1 - self._ramp("bypass", count))
@@ -211,13 +197,15 @@ class Pipeline:
         high = (dry - unmasked) * full_band
         heard = dry if (full_band == 1).all() else unmasked + high
         parts = []
-        for output in range(self.outputs):
+        for output in range(self._decoded):
             own = low[:, output * self.channels : (output + 1) * self.channels]
-            part = own + high * upper[:, output, None] + heard * direct[:, output, None]
-            parts.append(part * (gain * wet))
-        parts[-1] += dry * (1 - wet)
+            parts.append(own + high * upper[:, output, None] + heard * direct[:, output, None])
+        put_out = [part * (gain * wet) for part in self.lanes.join(parts, self.console)]
+        put_out[-1] += untouched * (1 - wet)
         self._given += count
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        skipped = min(self._late, count)
+        self._late -= skipped
+        return np.concatenate(put_out, axis=1)[skipped:].astype(np.float32)
 
     def _ramp(self, name: str, count: int) -> NDArray[np.float64]:
         """A parameter over the next samples, (count, 1), on its way to where it was set."""
@@ -234,7 +222,7 @@ class Pipeline:
         return values[:, None]
 
     def _tracks(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Upper and dry gain over the next samples, (count, outputs) each.
+        """Upper and dry gain over the next samples, (count, decoded outputs) each.
 
         They cross-fade as the model's own frames do: frame t, at the model's rate, takes over between
         t * hop - lookahead and t * hop.
@@ -250,7 +238,9 @@ class Pipeline:
         knots = np.stack([starts - timing.lookahead, starts], axis=1).ravel()
         if not len(knots):
             upper, dry = gains[0]
-            return np.broadcast_to(upper, (count, self.outputs)), np.broadcast_to(dry, (count, self.outputs))
+            return np.broadcast_to(upper, (count, self._decoded)), np.broadcast_to(
+                dry, (count, self._decoded)
+            )
         position = (
             (np.arange(count) + self._given % timing.sample_rate) * timing.model_rate / timing.sample_rate
         )
@@ -259,4 +249,4 @@ class Pipeline:
         tracks = np.empty((count, values.shape[1]))
         for column in range(values.shape[1]):
             tracks[:, column] = np.interp(position, knots, values[:, column])
-        return tracks[:, : self.outputs], tracks[:, self.outputs :]
+        return tracks[:, : self._decoded], tracks[:, self._decoded :]

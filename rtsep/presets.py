@@ -14,6 +14,13 @@ chosen at the start::
     [learn]
     "midi/1/cc/7" = "prompt/1/gain"
     "/1/fader3" = "wet"
+
+and a table for each effect, in their order, of which only the name or path is needed::
+
+    [[insert]]
+    effect = "Compressor"
+    place = "prompt/1"
+    param.threshold_db = -18.0
 """
 
 from __future__ import annotations
@@ -28,7 +35,8 @@ from typing import Any
 import tomli_w
 from platformdirs import user_config_path
 
-from rtsep.control import PARAMETERS, Bindings, Console, Value
+from rtsep.control import PARAMETERS, Bindings, Console, InsertSpec, Value
+from rtsep.control.inserts import same_rack
 from rtsep.errors import CommandError, ConfigError
 
 RUN = "run"
@@ -36,6 +44,9 @@ RUN = "run"
 
 LEARN = "learn"
 """The table of controls and the parameters that they turn."""
+
+INSERT = "insert"
+"""The tables of effects."""
 
 _NAME = re.compile(r"[\w][\w .+-]{0,60}")
 
@@ -51,6 +62,8 @@ class Preset:
     console: Console
     run: Mapping[str, Any] = field(default_factory=dict)
     """Settings of a run, not checked yet."""
+    inserts: tuple[InsertSpec, ...] = ()
+    """Effects; none leaves those that run as they are."""
 
 
 class Presets:
@@ -78,9 +91,22 @@ class Presets:
         Raises:
             ConfigError: naming file, key and what is allowed.
         """
+        return self._named(name).console
+
+    def values(self, name: str, console: Console) -> dict[str, Value]:
+        """What loading a preset, by name alone, sets on a console; one without effects lets those be.
+
+        Raises:
+            CommandError: it wants other effects than those that run.
+            ConfigError: naming file, key and what is allowed.
+        """
+        found = self._named(name)
+        return dict(found.console.items()) | same_rack(console.inserts, found.inserts)
+
+    def _named(self, name: str) -> Preset:
         if name not in self.names():
             raise ConfigError(f"no preset {name!r}: have {', '.join(self.names())}")
-        return self.read(name).console
+        return self.read(name)
 
     def read(self, name: str) -> Preset:
         """A preset, by name or path.
@@ -120,10 +146,7 @@ class Presets:
         partial = path.with_suffix(".part")
         try:
             self.own.mkdir(parents=True, exist_ok=True)
-            table = _nested(Console().changes(console))
-            if console.learnt:
-                table[LEARN] = dict(console.learnt)
-            partial.write_text(tomli_w.dumps(table), encoding="utf-8")
+            partial.write_text(tomli_w.dumps(_table(console)), encoding="utf-8")
             partial.replace(path)
         except OSError as error:
             raise ConfigError(f"cannot write the preset {path}: {error.strerror}") from error
@@ -135,22 +158,35 @@ _KEYS = [name.replace("/", ".") for name in PARAMETERS if not name.startswith("p
 
 def _preset(table: dict[str, Any]) -> Preset:
     """What a file's table holds. Raises CommandError with what is wrong, but for the file."""
-    run, learn = table.pop(RUN, {}), table.pop(LEARN, {})
+    run, learn, inserts = table.pop(RUN, {}), table.pop(LEARN, {}), table.pop(INSERT, [])
     for key, inner in ((RUN, run), (LEARN, learn)):
         if not isinstance(inner, dict):
             raise CommandError(f"{key} is {inner!r}, but must be a table")
+    if not isinstance(inserts, list):
+        raise CommandError(f"{INSERT} must be written as tables, [[{INSERT}]]")
     console = Console()
     for key, value in _flat(table):
         if key not in PARAMETERS:
             raise CommandError(
                 f"unknown key {key.replace('/', '.')!r}; known are prompt.1.text to "
-                f"prompt.8.negative, {', '.join(_KEYS)}, and the tables {RUN} and {LEARN}"
+                f"prompt.8.negative, {', '.join(_KEYS)}, and the tables {RUN}, {LEARN} and [[{INSERT}]]"
             )
         console = console.turned(key, value)
+    specs = tuple(map(InsertSpec.of, inserts))
     try:
-        return Preset(replace(console, learnt=Bindings.of(learn)), run)
+        return Preset(replace(console, learnt=Bindings.of(learn)), run, specs)
     except CommandError as error:
         raise CommandError(f"{LEARN}: {error}") from error
+
+
+def _table(console: Console) -> dict[str, Any]:
+    """What of a console differs from an untouched one, as a preset file says it."""
+    table = _nested(Console().changes(replace(console, inserts=())))
+    if console.learnt:
+        table[LEARN] = dict(console.learnt)
+    if console.inserts:
+        table[INSERT] = [insert.table for insert in console.inserts]
+    return table
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -20,10 +20,14 @@ from rtsep.audio.pipe import PipeClosed
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings
 from rtsep.control import Console
-from rtsep.display import progress_bar, show_report, status_line
+from rtsep.display import progress_bar, show_report, status_line, teller
+from rtsep.effects.loading import check_specs
+from rtsep.effects.protocol import Format
+from rtsep.effects.rack import Rack
 from rtsep.ends import as_channels, check_ends, is_file, open_sink, open_source, stem_count
 from rtsep.engine import SWITCH_INTERVAL_S
 from rtsep.errors import CommandError, ConfigError
+from rtsep.lanes import Lanes
 from rtsep.live import Session
 from rtsep.models.condition import Condition
 from rtsep.pipeline import Pipeline, Samples
@@ -50,6 +54,7 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
     if not console.used and not (live and settings.played):
         raise CommandError("no prompt: name a sound to keep (--prompt) or one to remove (--remove)")
     check_ends(settings, json_file)
+    check_specs(settings.inserts)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     separator = open_separator(settings.bundle, compute_device(settings.compute))
     films = Conditions(separator)
@@ -73,8 +78,10 @@ def _run_live(
     engine = live.engine
     with _until_interrupted(), live, status_line() as show:
         end = time.monotonic() + (settings.duration or float("inf"))
+        tell = teller()
         while engine.running and (left := end - time.monotonic()) > 0:
             show(engine.status)
+            tell(engine.status)
             time.sleep(min(0.1, left))
     terms_ms = engine.latency.terms_ms()
     report = _report(engine.worker, terms_ms["total"])
@@ -86,14 +93,20 @@ def _run_stream(
     settings: RunSettings, console: Console, separator: LiveSeparator, films: Conditions
 ) -> dict[str, Any]:
     """Anything with a file or a pipe at one end."""
-    with open_source(settings) as source:
+    with ExitStack() as stack:
+        source = open_source(settings)
+        stack.enter_context(source)
         channels, rate = settings.channels or source.channels, source.sample_rate
         stems = stem_count(settings, console)
-        condition = Condition.of(console, films, separator.condition_size, stems)
-        worker = Worker(Pipeline(separator, condition, rate, channels), console)
+        files = all(is_file(end) and end != "-" for end in (settings.input, settings.output))
+        form = Format.at(separator, rate, channels)
+        rack = stack.enter_context(Rack(settings.inserts, form, live=not files))
+        console = replace(console, inserts=rack.inserts)
+        condition = Condition.of(console, films, separator.condition_size, stems, inserted=rack.strips)
+        lanes = Lanes(rack, stems, console, rate)
+        worker = Worker(Pipeline(separator, condition, rate, channels, lanes=lanes), console)
         most = max(1, round(settings.duration * rate)) if settings.duration else None
         total = min((length for length in (source.length, most) if length is not None), default=None)
-        files = all(is_file(end) and end != "-" for end in (settings.input, settings.output))
         size = max(1, round(rate * (FILE_BLOCK_S if files else LIVE_BLOCK_S)))
         blocks = (as_channels(block, channels) for block in _limited(source.blocks(size), most))
         ends: list[object] = [source]
@@ -107,12 +120,14 @@ def _run_stream(
                 ends.append(sink)
                 with _shown(worker, total, lost) as heard:
                     render(worker, blocks, sink, heard)
+                teller()(worker.status)
         except PipeClosed:
             quiet = True  # whoever listened has had enough
         dropouts = lost()
     # A file comes out aligned: what is left is what the model would cost live.
     timing = worker.pipeline.timing
-    report = _report(worker, 1000 * (timing.hop + timing.lookahead) / timing.model_rate)
+    model_ms = 1000 * (timing.hop + timing.lookahead) / timing.model_rate
+    report = _report(worker, model_ms + 1000 * timing.inserts / timing.sample_rate)
     report["bad_samples"] += source.bad_samples
     report["dropouts"] = dropouts
     if not quiet:
@@ -176,4 +191,5 @@ def _report(worker: Worker, latency_ms: float) -> dict[str, Any]:
         "rtf": worker.busy_s / status.seconds if status.seconds else None,
         "latency_ms": latency_ms,
         "bad_samples": status.bad_samples,
+        "insert_faults": [fault for fault in status.insert_faults if fault],
     }

@@ -98,6 +98,7 @@ class Worker:
                 level_in=_level(status.level_in, samples, span),
                 level_out=_level(status.level_out, output, span),
                 bad_samples=pipeline.bad_samples,
+                insert_faults=pipeline.rack.faults,
             )
         return output
 
@@ -111,6 +112,7 @@ class Worker:
             match order:
                 case Change(console, condition, preset):
                     self.pipeline.console = console
+                    self.pipeline.rack.turn(console.inserts)
                     self.pipeline.set_condition(condition)
                     self.status = replace(self.status, console=console, preset=preset)
                 case StartRecording(recorder):

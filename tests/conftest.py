@@ -25,6 +25,19 @@ def jack_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
 
 
 @pytest.fixture(scope="session")
+def zam_plugins() -> Path:
+    """The folder of Debian's VST3 plugins of that name."""
+    folder = Path("/usr/lib/vst3")
+    if not (folder / "ZaMaximX2.vst3").exists():
+        if os.environ.get("CI"):
+            pytest.fail(
+                "zam-plugins is missing: in CI a real VST3 must be tried (apt-get install zam-plugins)"
+            )
+        pytest.skip("zam-plugins is missing (apt-get install zam-plugins)")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A user's folders: ``bundle``, which lets everything through, and a cache that knows "dog barking".
 

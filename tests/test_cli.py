@@ -413,3 +413,39 @@ def test_a_closed_pipe_is_a_quiet_end(tmp_path: Path, home: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(20) == 0
+
+
+def test_an_insert_costs_a_file_neither_length_nor_place(tmp_path: Path, rtsep: Run) -> None:
+    samples = builders.noise(30_001, 2)
+    source, report = write(tmp_path / "in.wav", samples), tmp_path / "report.json"
+    inserts = ("--insert", "BrickwallLimiter:ceiling_db=0", "--insert", "prompt/1:Gain:gain_db=-6.0206")
+    assert rtsep("-i", source, "-o", tmp_path / "out.wav", *inserts, "--json", report).code == 0
+    heard = read(tmp_path / "out.wav")
+    assert heard.shape == samples.shape
+    assert np.abs(heard - samples / 2).max() < 0.02
+    assert json.loads(report.read_text())["insert_faults"] == []
+
+
+def test_an_insert_that_fails_in_a_file_is_named_and_the_file_is_whole(tmp_path: Path, rtsep: Run) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text("class Effect:\n  def __init__(self, *_): pass\n  def process(self, block): self.no\n")
+    samples = builders.noise(30_001)
+    ended = rtsep("-i", write(tmp_path / "in.wav", samples), "-o", tmp_path / "out.wav", "--insert", path)
+    assert ended.code == 0
+    assert ended.said.startswith("insert 1 (bad on the sum) is bypassed: it raised AttributeError: ")
+    assert np.abs(read(tmp_path / "out.wav") - samples).max() < 0.02
+
+
+def test_an_insert_that_cannot_be_is_one_line_and_writes_nothing(tmp_path: Path, rtsep: Run) -> None:
+    source, out = write(tmp_path / "in.wav", builders.noise(100)), tmp_path / "out.wav"
+    for text, said in (
+        ("Compresor", "insert 1: no effect 'Compresor'; there is Bitcrush, "),
+        ("/no/such.vst3", "no effect /no/such.vst3: there is no such file"),
+    ):
+        ended = rtsep("-i", source, "-o", out, "--insert", text)
+        assert ended.code == 2
+        assert ended.said.startswith(f"rtsep: {said}")
+        assert ended.said.count("\n") == 1
+    ended = rtsep("-i", source, "-o", out, "--stems", "--insert", "Gain")
+    assert ended.said.startswith("rtsep: --stems makes no sum that an insert could be on")
+    assert not out.exists()

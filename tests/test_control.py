@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from rtsep.control import (
     PARAMETERS,
     STRIPS,
     Console,
+    Insert,
+    InsertSpec,
     LoadPreset,
     Parameter,
     Record,
@@ -46,7 +49,12 @@ def test_the_default_of_a_parameter_is_the_untouched_consoles(name: str) -> None
 def test_the_table_has_every_field_of_the_console_and_no_other() -> None:
     assert len(NUMBERS) + len(SWITCHES) + len(WORDS) == len(PARAMETERS)
     fields = {field.name.removesuffix("_db") for field in dataclasses.fields(Console)}
-    assert {name for name in PARAMETERS if "/" not in name} == fields - {"strips", "residual", "learnt"}
+    assert {name for name in PARAMETERS if "/" not in name} == fields - {
+        "strips",
+        "residual",
+        "learnt",
+        "inserts",
+    }
     of_strip = {field.name.removesuffix("_db") for field in dataclasses.fields(Strip)}
     for number in range(1, STRIPS + 1):
         start = f"prompt/{number}/"
@@ -225,3 +233,35 @@ def test_what_passes_between_threads_is_frozen(value: Any) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, field, "other")
     assert hash(value) == hash(value)
+
+
+KNOBS = (
+    Parameter("insert/1/param/gain_db", "Gain", 0.0, -60.0, 24.0, "dB"),
+    Parameter("insert/1/param/mode", "Mode", "LP", choices=("LP", "HP")),
+)
+WITH_INSERT = replace(Console(), inserts=(Insert(1, InsertSpec("Gain"), KNOBS, (0.0, "LP")),))
+
+
+def test_the_knobs_of_an_insert_are_parameters_of_the_console_that_has_it() -> None:
+    names = ["insert/1/enable", "insert/1/param/gain_db", "insert/1/param/mode"]
+    assert list(WITH_INSERT.parameters) == [*PARAMETERS, *names]
+    assert [WITH_INSERT[name] for name in names] == [True, 0.0, "LP"]
+    turned = WITH_INSERT.turned(names[0], 0).turned(names[1], -6).turned(names[2], "HP")
+    assert WITH_INSERT.changes(turned) == {names[0]: False, names[1]: -6.0, names[2]: "HP"}
+    assert dict(turned.items())["wet"] == 1
+    for name in names:
+        with pytest.raises(CommandError, match=f"no parameter '{name}'"):
+            Console().turned(name, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("gain_db", 99, "from -60 to 24 dB"),
+        ("mode", "BP", "must be one of 'LP', 'HP'"),
+        ("no", 1, "no parameter"),
+    ],
+)
+def test_a_knob_takes_what_its_effect_takes(name: str, value: object, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        WITH_INSERT.turned(f"insert/1/param/{name}", value)

@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "control", "config", "presets", "latency"},
-    {"audio", "nn", "osc", "midi", "desk", "compute"},
+    {"audio", "nn", "osc", "midi", "desk", "compute", "effects"},
     {"models", "separators"},
-    {"pipeline", "recorder", "worker"},
+    {"pipeline", "lanes", "timing", "recorder", "worker"},
     {"engine", "render", "conformance", "train", "evaluate", "serve"},
     {
         *("display", "ends", "framewise", "live", "session", "surfaces"),
@@ -26,11 +26,12 @@ HEAVY = {"torch", "numpy", "soundfile", "sounddevice"}
 FORBIDDEN = {
     "audio": {"torch", "nn", "osc", "desk"},
     "nn": {"numpy", "audio", "soundfile", "sounddevice", "osc", "desk"},
-    "osc": HEAVY | {"audio", "nn", "midi"},
-    "midi": HEAVY | {"audio", "nn", "osc", "desk"},
-    "desk": HEAVY | {"audio", "nn", "osc", "midi"},
+    "osc": HEAVY | {"audio", "nn", "midi", "effects"},
+    "midi": HEAVY | {"audio", "nn", "osc", "desk", "effects"},
+    "desk": HEAVY | {"audio", "nn", "osc", "midi", "effects"},
+    "effects": {"torch", "soundfile", "sounddevice", "audio", "nn", "osc", "midi", "desk"},
 }
-CONTROL = ("parameters", "bindings", "console", "commands", "status", "touch")
+CONTROL = ("parameters", "inserts", "bindings", "console", "commands", "status", "touch")
 """The rooms of ``rtsep/control``, the lowest first."""
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "rtsep").rglob("*.py"))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rtsep.config import run_settings
-from rtsep.control import PARAMETERS, Console
+from rtsep.control import PARAMETERS, Console, Insert, InsertSpec, Parameter
 from rtsep.errors import CommandError, ConfigError
 from rtsep.presets import SHIPPED, Presets
 
@@ -17,6 +18,11 @@ SHIPPED_NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 @pytest.fixture
 def presets(tmp_path: Path) -> Presets:
     return Presets(tmp_path / "own")
+
+
+GAIN = Parameter("insert/1/param/gain_db", "Gain", 0.0, -60.0, 24.0, "dB")
+RACK = (Insert(1, InsertSpec("Gain", "prompt/1", (("gain_db", 0.0),)), (GAIN,), (-6.0,), enable=False),)
+"""An effect as it stands on a console."""
 
 
 def refused(presets: Presets, content: bytes) -> str:
@@ -129,7 +135,7 @@ def test_an_unknown_key_is_named_with_what_is_allowed(presets: Presets) -> None:
     assert text.startswith("unknown key 'loudness'; known are prompt.1.text to prompt.8.negative, ")
     for name in PARAMETERS:
         assert name.startswith("prompt/") or name.replace("/", ".") in text
-    assert text.endswith("and the tables run and learn")
+    assert text.endswith("and the tables run, learn and [[insert]]")
 
 
 @pytest.mark.parametrize(
@@ -174,3 +180,38 @@ def test_a_run_table_is_kept_and_the_console_saved_without_it(presets: Presets) 
     assert read.run == {"reserve_ms": 40.0}
     presets.save("steady", read.console)
     assert presets.read("steady").run == {}
+
+
+def test_effects_are_saved_with_their_knobs_as_they_stand_and_asked_for_again(presets: Presets) -> None:
+    presets.save("mine", replace(Console.of("a"), inserts=RACK))
+    settings, console = run_settings("mine", {}, presets=presets)
+    assert settings.inserts == (InsertSpec("Gain", "prompt/1", (("gain_db", -6.0),), enable=False),)
+    assert console == Console.of("a")
+    named, _ = run_settings("mine", {}, inserts=("in:Reverb",), presets=presets)
+    assert named.inserts == (InsertSpec("Reverb", "in"),)
+
+
+def test_a_preset_turns_the_knobs_of_effects_that_run_and_refuses_others(presets: Presets) -> None:
+    running = replace(Console(), inserts=(replace(RACK[0], values=(3.0,), enable=True),))
+    presets.save("mine", replace(Console.of("a"), inserts=RACK))
+    presets.save("plain", Console.of("b"))
+    values = presets.values("mine", running)
+    assert (values["insert/1/param/gain_db"], values["insert/1/enable"]) == (-6.0, False)
+    assert not any(name.startswith("insert") for name in presets.values("plain", running))
+    with pytest.raises(CommandError, match=r"wants other inserts \(prompt/1:Gain\): start with it"):
+        presets.values("mine", Console())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'insert = "Gain"', "insert must be written as tables, [[insert]]"),
+        (b"[[insert]]", 'insert needs an effect, such as [[insert]] effect = "Compressor"'),
+        (b'[[insert]]\neffect = "Gain"\nlevel = 1', "unknown key insert.level; known are effect, place, "),
+        (b'[[insert]]\neffect = "Gain"\nplace = "sum"', "insert.place is 'sum', but must be one of in, "),
+        (b'[[insert]]\neffect = "Gain"\nenable = 1', "insert.enable is 1, but must be true or false"),
+        (b'[[insert]]\neffect = "Gain"\nparam = 1', "insert.param must be a table of numbers"),
+    ],
+)
+def test_a_table_of_an_effect_that_is_wrong_is_named(presets: Presets, content: bytes, said: str) -> None:
+    assert refused(presets, content).startswith(said)

@@ -20,20 +20,26 @@ from rtsep.control.commands import (
     Unlearn,
 )
 from rtsep.control.console import Console, Residual, Strip, linear
+from rtsep.control.inserts import AFTER, BEFORE, PLACES, Insert, InsertSpec, knob_name
 from rtsep.control.parameters import LONGEST_PROMPT, PARAMETERS, STRIPS, Parameter, Value
 from rtsep.control.status import Level, Status
 from rtsep.control.touch import Touch
 
 __all__ = [
+    "AFTER",
     "ALL",
+    "BEFORE",
     "LONGEST_PROMPT",
     "OSC_PORT",
     "PARAMETERS",
+    "PLACES",
     "STRIPS",
     "Bind",
     "Bindings",
     "Command",
     "Console",
+    "Insert",
+    "InsertSpec",
     "Learn",
     "Level",
     "LoadPreset",
@@ -52,5 +58,6 @@ __all__ = [
     "Value",
     "check_name",
     "check_source",
+    "knob_name",
     "linear",
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rtsep.control.bindings import Bindings
-from rtsep.control.parameters import PARAMETERS, STRIPS, Value
+from rtsep.control.inserts import Insert
+from rtsep.control.parameters import PARAMETERS, STRIPS, Parameter, Value
 from rtsep.errors import CommandError
 
 FIELDS = {"gain": "gain_db"}
@@ -57,6 +58,8 @@ class Console:
     full_band: bool = True
     learnt: Bindings = field(default_factory=Bindings)
     """What else turns them."""
+    inserts: tuple[Insert, ...] = ()
+    """Effects that are loaded; which ones does not change while the engine runs."""
 
     @classmethod
     def of(cls, keep: Iterable[str], remove: Iterable[str] = ()) -> Console:
@@ -100,15 +103,35 @@ class Console:
     def _solo(self) -> bool:
         return self.residual.solo or any(self.strips[index].solo for index in self.used)
 
-    def __getitem__(self, name: str) -> Value:
-        """The value of one of ``PARAMETERS``.
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Everything on it that turns, by name: ``PARAMETERS``, and the knobs of its inserts."""
+        if not self.inserts:
+            return PARAMETERS
+        knobs = {each.name: each for insert in self.inserts for each in insert.parameters}
+        return PARAMETERS | knobs
+
+    def parameter(self, name: str) -> Parameter:
+        """One of ``parameters``.
 
         Raises:
             CommandError: there is no such parameter.
         """
-        if name not in PARAMETERS:
+        found = PARAMETERS.get(name) or self.parameters.get(name)
+        if found is None:
             raise CommandError(f"no parameter {name!r}; see the table of parameters in README.md")
-        match name.split("/"):
+        return found
+
+    def __getitem__(self, name: str) -> Value:
+        """The value of one of ``parameters``.
+
+        Raises:
+            CommandError: there is no such parameter.
+        """
+        self.parameter(name)
+        match name.split("/", 2):
+            case ["insert", number, part]:
+                return self.inserts[int(number) - 1][part]
             case ["prompt", number, part]:
                 value = getattr(self.strips[int(number) - 1], FIELDS.get(part, part))
             case ["residual", part]:
@@ -119,14 +142,17 @@ class Console:
         return value
 
     def turned(self, name: str, value: object) -> Console:
-        """The console with one of ``PARAMETERS`` set.
+        """The console with one of ``parameters`` set.
 
         Raises:
             CommandError: there is no such parameter, or the value does not fit it.
         """
-        if name not in PARAMETERS:
-            raise CommandError(f"no parameter {name!r}; see the table of parameters in README.md")
-        good = PARAMETERS[name].check(value)
+        good = self.parameter(name).check(value)
+        if name.startswith("insert/"):
+            _, number, part = name.split("/", 2)
+            index = int(number) - 1
+            insert = self.inserts[index].turned(part, good)
+            return replace(self, inserts=(*self.inserts[:index], insert, *self.inserts[index + 1 :]))
         *above, part = name.split("/")
         new: dict[str, Any] = {FIELDS.get(part, part): good}
         match above:
@@ -140,7 +166,7 @@ class Console:
 
     def items(self) -> Iterator[tuple[str, Value]]:
         """Every parameter with its value."""
-        return ((name, self[name]) for name in PARAMETERS)
+        return ((name, self[name]) for name in self.parameters)
 
     def changes(self, other: Console) -> dict[str, Value]:
         """What ``other`` has different, by name."""

@@ -27,6 +27,8 @@ class Parameter:
     low: float = 0.0
     high: float = 1.0
     unit: str = ""
+    choices: tuple[str, ...] = ()
+    """Of words, the only ones it can be, where there are such."""
 
     @property
     def kind(self) -> type[float] | type[bool] | type[str]:
@@ -42,6 +44,8 @@ class Parameter:
         if self.kind is str:
             if not isinstance(value, str):
                 raise CommandError(f"{self.name} is {value!r}, but must be words")
+            if self.choices:
+                return self._chosen(value)
             words = " ".join(value.split())
             if not words.isprintable():
                 raise CommandError(f"{self.name} is {value!r}, but must be words that can be printed")
@@ -75,6 +79,12 @@ class Parameter:
     def position(self, value: Value) -> float:
         """Where a number lies between the ends of the range: the opposite of ``at``."""
         return (float(value) - self.low) / (self.high - self.low)
+
+    def _chosen(self, value: str) -> str:
+        if value not in self.choices:
+            listed = ", ".join(map(repr, self.choices))
+            raise CommandError(f"{self.name} is {value[:80]!r}, but must be one of {listed}")
+        return value
 
 
 def _gain(name: str, help: str) -> Parameter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,7 +27,12 @@ class Condition:
 
     @classmethod
     def of(
-        cls, console: Console, film: Callable[[str], Tensor], parameters: int, stems: int = 0
+        cls,
+        console: Console,
+        film: Callable[[str], Tensor],
+        parameters: int,
+        stems: int = 0,
+        inserted: Sequence[int] = (),
     ) -> Condition:
         """Look up the prompts in use.
 
@@ -37,10 +42,13 @@ class Condition:
             parameters: how many each prompt has.
             stems: 0 for one output that holds everything heard; otherwise the first so many strips and
                 the residual are outputs of their own.
+            inserted: strips, from 0, that have an effect: outputs of their own as well, at full level, since
+                their faders come after it.
         """
+        apart = sorted({*range(stems), *inserted})
         used = console.used
         if not used:  # the model runs on, so that the next prompt finds it awake
-            outputs = stems + 1
+            outputs = len(apart) + 1
             dry = torch.zeros(outputs)
             dry[-1] = console.residual_gain
             none = torch.zeros(1)
@@ -49,11 +57,12 @@ class Condition:
         gains = torch.tensor(console.gains)
         # The residual is the input less every stem: exact as long as decoder and sum may change places, which
         # is so for a codec that is (still) a linear transform.
-        if stems:
-            weights = torch.zeros(stems + 1, len(used))
+        if apart:
+            weights = torch.zeros(len(apart) + 1, len(used))
             weights[-1] = -console.residual_gain
             for row, strip in enumerate(used):  # a strip beyond those with an output is heard in the last
-                weights[min(strip, stems), row] += gains[row]
+                output = apart.index(strip) if strip in apart else -1
+                weights[output, row] += 1.0 if strip in inserted else gains[row]
         else:
             weights = (gains - console.residual_gain)[None]
         dry = torch.zeros(len(weights))

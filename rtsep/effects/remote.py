@@ -1,0 +1,232 @@
+"""An effect in a process of its own, asked with a deadline: it may crash, hang or never come back.
+
+A block goes there and back through a pipe while the audio worker waits; no latency comes on top, and what
+the reserve for a late worker is for pays for the wait. Who has not answered in time is not waited for again
+until it has, and who does that too often, or for too long, is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtsep.control import Value
+from rtsep.effects.protocol import Effect, EffectError, Format, Knobs, LateError, Samples
+from rtsep.errors import ConfigError, RtsepError
+
+LOADED_S = 60.0
+"""Plugins that ask their maker's server for a licence take their time; none takes longer."""
+
+STALLED_S = 0.25
+"""Sound that an effect may leave unanswered before it is ended."""
+
+MISSES, MISSES_S = 5, 10.0
+"""So many deadlines missed within so much sound, and it is too slow."""
+
+_FINE, _WRONG = b"+", b"-"
+_PRIORITY = 9
+"""Real-time priority, one below the audio worker's: it must never have to wait for an effect that spins."""
+
+
+class Patience:
+    """How long the effects of one hop may be waited for, all together; owned by the audio worker.
+
+    Args:
+        span_s: of each hop.
+        least_s: what the last of them gets in any case.
+    """
+
+    def __init__(self, span_s: float, least_s: float = 0.001) -> None:
+        self.span_s, self._least_s = span_s, least_s
+        self._until = 0.0
+
+    def begin(self, hops: float = 1.0) -> None:
+        """One hop begins, or several at once."""
+        self._until = time.monotonic() + max(1.0, hops) * self.span_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that may still be waited."""
+        return max(self._least_s, self._until - time.monotonic())
+
+
+class Remote:
+    """An ``Effect`` that another process runs.
+
+    Args:
+        make: makes it there; has to be picklable.
+        path: of the plugin.
+        settings: of its parameters.
+        form: the sound it is to take.
+        patience: how long it is waited for.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Path, dict[str, Value], Format], Effect],
+        path: Path,
+        settings: dict[str, Value],
+        form: Format,
+        patience: Patience,
+    ) -> None:
+        context = get_context("spawn")
+        self._path, self._form, self._patience = path, form, patience
+        self._sound, sound = context.Pipe()
+        self._control, control = context.Pipe()
+        # A daemon ends with this process, however that ends.
+        self._process = context.Process(
+            target=_serve, args=(make, path, settings, form, sound, control), daemon=True
+        )
+        self._process.start()
+        sound.close()
+        control.close()
+        self._knobs: Knobs | None = None
+        self._owed = 0  # samples since a block that is not answered yet
+        self._heard = 0  # samples so far
+        self._missed: tuple[int, ...] = ()
+
+    @property
+    def knobs(self) -> Knobs:
+        """What can be turned; waits until it is loaded.
+
+        Raises:
+            ConfigError: it cannot be loaded.
+        """
+        if self._knobs is None:
+            try:
+                if not self._control.poll(LOADED_S):
+                    raise ConfigError(f"{self._path}: still not loaded after {LOADED_S:g} s")
+                knobs: Knobs = self._control.recv()
+            except (EOFError, OSError) as error:
+                raise ConfigError(f"{self._path}: it crashed while it was loaded") from error
+            if knobs.problem:
+                raise ConfigError(knobs.problem)
+            self._knobs = knobs
+        return self._knobs
+
+    def process(self, block: Samples) -> Samples:
+        """See ``Effect``."""
+        self._heard += block.shape[1]
+        try:
+            if self._owed:
+                self._wait_on(block.shape[1])
+            self._sound.send_bytes(block.tobytes())
+            if not self._sound.poll(self._patience.left_s):
+                self._owed = block.shape[1]
+                self._count_miss()
+                raise LateError("it has not answered in time")
+            return self._answer(block)
+        except (EOFError, OSError) as error:
+            raise EffectError(f"it crashed{self._ending()}") from error
+
+    def turn(self, name: str, value: Value) -> None:
+        """See ``Effect``."""
+        with contextlib.suppress(OSError):  # it has crashed: the next block says so
+            self._control.send((name, value))
+
+    def show(self) -> None:
+        """Have it open its own window."""
+        with contextlib.suppress(OSError):
+            self._control.send(None)
+
+    def end(self) -> None:
+        """End the process, whatever it does; returns at once."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process, and wait until it is gone."""
+        self._process.kill()
+        self._process.join()
+        self._sound.close()
+        self._control.close()
+
+    def _wait_on(self, count: int) -> None:
+        """See whether a late answer has come; it is no good any more."""
+        if self._sound.poll(0):
+            self._answer(None)
+            self._owed = 0
+            return
+        self._owed += count
+        if self._owed > STALLED_S * self._form.sample_rate:
+            raise EffectError(f"it has not answered for {1000 * STALLED_S:g} ms")
+        raise LateError("it has not answered in time")
+
+    def _count_miss(self) -> None:
+        since = self._heard - MISSES_S * self._form.sample_rate
+        self._missed = (*(at for at in self._missed if at > since), self._heard)
+        if len(self._missed) >= MISSES:
+            raise EffectError(f"it was too slow {MISSES} times in {MISSES_S:g} s")
+
+    def _answer(self, block: Samples | None) -> Samples:
+        message = self._sound.recv_bytes()
+        if message[:1] == _WRONG:
+            raise EffectError(message[1:].decode(errors="replace"))
+        if block is None:
+            return np.zeros((0, 0), np.float32)
+        return np.frombuffer(message, np.float32, offset=4).reshape(block.shape)
+
+    def _ending(self) -> str:
+        self._process.join(self._patience.left_s)
+        code = self._process.exitcode
+        return f" (signal {signal.Signals(-code).name})" if code is not None and code < 0 else ""
+
+
+def _serve(
+    make: Callable[[Path, dict[str, Value], Format], Any],
+    path: Path,
+    settings: dict[str, Value],
+    form: Format,
+    sound: Connection,
+    control: Connection,
+) -> None:
+    """What the process of an effect does: plugins are loaded, and show windows, in the main thread only."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's, which then ends this process
+    try:
+        effect = make(path, settings, form)
+    except RtsepError as error:
+        control.send(Knobs(problem=str(error)))
+        return
+    except Exception as error:  # whatever a plugin may raise
+        control.send(Knobs(problem=f"{path}: {type(error).__name__}: {error}"))
+        return
+    threading.Thread(target=_play, args=(effect, form, sound), daemon=True).start()
+    control.send(effect.knobs)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            if (order := control.recv()) is not None:
+                with contextlib.suppress(Exception):  # a value that it refuses changes nothing
+                    effect.turn(*order)
+
+
+def _play(effect: Effect, form: Format, sound: Connection) -> None:
+    """Answer blocks for ever."""
+    _hurry()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            block = np.frombuffer(sound.recv_bytes(), np.float32).reshape(form.channels, -1)
+            try:
+                answer = _FINE + b"\0\0\0" + np.ascontiguousarray(effect.process(block)).tobytes()
+            except EffectError as error:
+                answer = _WRONG + str(error).encode()
+            except BaseException as error:  # whatever a plugin may raise
+                answer = _WRONG + f"it raised {type(error).__name__}: {error}".encode()
+            sound.send_bytes(answer)
+
+
+def _hurry() -> None:
+    """Run before all that is not audio, where that is allowed: the audio worker waits for this thread."""
+    if sys.platform == "linux":
+        with contextlib.suppress(PermissionError):
+            policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(_PRIORITY))
