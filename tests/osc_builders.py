@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rtsep.control import Command, Console, Level, Status, Strip
+from rtsep.control import Command, Console, Level, Status, Strip, Value
 from rtsep.desk import Desk
 from rtsep.errors import CommandError, ConfigError
 from rtsep.osc.packet import Message, Sendable, read, write
@@ -81,6 +81,10 @@ class DictPresets:
         if name not in self.kept:
             raise ConfigError(f"no preset {name!r}: have {', '.join(self.names())}")
         return self.kept[name]
+
+    def values(self, name: str, console: Console) -> dict[str, Value]:
+        """What loading one sets."""
+        return dict(self.load(name).items())
 
     def save(self, name: str, console: Console) -> None:
         """Keep one."""
