@@ -136,7 +136,7 @@ def test_film_scales_and_shifts() -> None:
 def test_a_fresh_film_head_starts_near_scale_one_and_shift_zero() -> None:
     torch.manual_seed(0)
     model = Masker(MASKER, CODEC.latent)
-    head = FilmHead(MASKER, model.film_size)
+    head = FilmHead(MASKER, model.neutral_film())
     found = head(torch.nn.functional.normalize(torch.randn(50, MASKER.text), dim=-1))
     assert found.shape == (50, model.film_size)
     for share in found.split([2 * MASKER.width] * (2 * MASKER.layers + 1), dim=-1):

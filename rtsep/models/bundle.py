@@ -26,9 +26,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from rtsep.errors import BundleError
-from rtsep.models.codec import AnyCodecConfig, key_of
+from rtsep.models.codec import AnyCodecConfig
 from rtsep.models.codec_store import codec_folders
-from rtsep.models.masker import MaskerConfig
+from rtsep.models.kinds import key_of
+from rtsep.models.masker import AnyMaskerConfig
 from rtsep.models.separator import Separator
 
 DEFAULT_BUNDLE = "default"
@@ -47,7 +48,7 @@ class BundleConfig(BaseModel):
     description: str
     text_encoder: str
     codec: AnyCodecConfig
-    masker: MaskerConfig
+    masker: AnyMaskerConfig
 
     @model_validator(mode="after")
     def _fits(self) -> BundleConfig:

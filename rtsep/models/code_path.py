@@ -85,7 +85,7 @@ class CodePath(nn.Module):
         channels = codes.shape[1]
         latent = quantizer.decode(codes.flatten(0, 1)).unflatten(0, (-1, channels))
         masks, state = masker(masker.features(latent)[edits.owner], edits.film, state)
-        mask = edits.mix(masks[edits.place]) + edits.mix.dry[..., None, None]
+        mask = edits.mix(masks[edits.place], masker.bounded) + edits.mix.dry[..., None, None]
         edited = quantizer.encode((mask * latent).flatten(0, 1), self.codebooks)
         return edited.unflatten(0, (-1, channels)), state
 

@@ -8,16 +8,16 @@ as a lapped transform, stages as space-to-depth, residual branches at zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import prod
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import torch
-from pydantic import BaseModel, ConfigDict, Discriminator, PositiveInt, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, PositiveInt, Tag, model_validator
 from torch import Tensor, nn
 
 from rtsep.models.dac import DacConfig, build_dac
 from rtsep.models.dac_quantize import DacQuantizer
+from rtsep.models.kinds import kind_or, tag
 from rtsep.models.lapped import check_lapped, lapped_transform
 from rtsep.models.quantize import ResidualQuantizer
 from rtsep.nn.conv import CausalConv1d, CausalConvTranspose1d
@@ -73,21 +73,10 @@ class CodecConfig(BaseModel):
         return self.stem_kernel
 
 
-def _kind(config: Any) -> str:
-    """Which codec a configuration, or what is to become one, means: ours, where nothing is said."""
-    kind = config.get("kind", "lapped") if isinstance(config, dict) else getattr(config, "kind", "lapped")
-    return str(kind)
-
-
 AnyCodecConfig: TypeAlias = Annotated[
-    Annotated[CodecConfig, Tag("lapped")] | Annotated[DacConfig, Tag("dac")], Discriminator(_kind)
+    Annotated[CodecConfig, Tag(tag("lapped"))] | Annotated[DacConfig, Tag(tag("dac"))], kind_or("lapped")
 ]
 """Shape of any codec; ``kind`` says which."""
-
-
-def key_of(location: Iterable[int | str]) -> str:
-    """The key that a validation error is about, as it stands in the file, where no kind stands between."""
-    return ".".join(str(part) for part in location if part not in {"lapped", "dac"}) or "the file"
 
 
 class Codec(nn.Module):

@@ -20,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from rtsep.errors import BundleError
-from rtsep.models.codec import AnyCodecConfig, Codec, key_of
+from rtsep.models.codec import AnyCodecConfig, Codec
+from rtsep.models.kinds import key_of
 
 CONFIG, WEIGHTS = "codec.json", "weights.safetensors"
 

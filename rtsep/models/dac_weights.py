@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from rtsep.errors import BundleError
-from rtsep.models.codec import Codec, key_of
+from rtsep.models.codec import Codec
 from rtsep.models.dac import DILATIONS, DacConfig
+from rtsep.models.kinds import key_of
 from rtsep.nn.snake import Snake
 
 KEYS = {

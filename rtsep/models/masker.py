@@ -7,7 +7,7 @@ in FiLM, level-compressed input, and a bounded mask.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Annotated, Literal, TypeAlias, cast
 
 import torch
 from pydantic import (
@@ -17,11 +17,14 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Tag,
     model_validator,
 )
 from torch import Tensor, nn
 
+from rtsep.models.kinds import kind_or, tag
 from rtsep.models.neighbours import Neighbours
+from rtsep.models.paper_masker import PaperMaskerConfig
 from rtsep.nn.attention import PERIOD, Context, Positions, WindowedAttention
 from rtsep.nn.conv import CausalConv1d
 from rtsep.nn.film import film
@@ -36,6 +39,7 @@ class MaskerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["energies"] = "energies"
     width: PositiveInt = 192
     layers: PositiveInt = 4
     heads: PositiveInt = 4
@@ -64,6 +68,13 @@ class MaskerConfig(BaseModel):
         return self
 
 
+AnyMaskerConfig: TypeAlias = Annotated[
+    Annotated[MaskerConfig, Tag(tag("energies"))] | Annotated[PaperMaskerConfig, Tag(tag("paper"))],
+    kind_or("energies"),
+]
+"""Shape of any masker; ``kind`` says which."""
+
+
 class Masker(Streaming):
     """Latent and FiLM parameters to a mask from ``config.floor`` to 1.
 
@@ -71,6 +82,7 @@ class Masker(Streaming):
     pair gets one mask and neither phase nor the sign of a channel matters.
     """
 
+    bounded = causal = True
     FLOOR = 1e-5
     """Energy added before the logarithm: about -85 dB below a full-scale signal."""
 
@@ -91,6 +103,18 @@ class Masker(Streaming):
 
     feature_mean: Tensor
     feature_scale: Tensor
+
+    def neutral_film(self) -> Tensor:
+        """FiLM parameters that change nothing, (``film_size``,)."""
+        width = self.config.width
+        return torch.cat([torch.ones(width), torch.zeros(width)]).repeat(self.film_size // (2 * width))
+
+    @torch.no_grad()
+    def standardise(self, features: Tensor) -> None:
+        """Take mean and deviation of some features (B, groups, T) for those of all."""
+        self.feature_mean.add_(features.mean(dim=(0, 2))[:, None])
+        # A band in which the data has no sound must not be blown up.
+        self.feature_scale.div_(features.std(dim=(0, 2)).clamp(min=0.1)[:, None])
 
     def initial_state(self, batch: int) -> State:
         """States of the positions, the input convolution and every layer, for ``batch`` masks."""
@@ -174,20 +198,24 @@ class MaskerLayer(Streaming):
 
 
 class FilmHead(nn.Module):
-    """Text embedding to the FiLM parameters of a whole masker; computed once a prompt, off the audio path."""
+    """Text embedding to the FiLM parameters of a whole masker; computed once a prompt, off the audio path.
 
-    def __init__(self, config: MaskerConfig, size: int) -> None:
+    Args:
+        config: the masker's.
+        neutral: parameters that change nothing, to start near.
+    """
+
+    def __init__(self, config: MaskerConfig | PaperMaskerConfig, neutral: Tensor) -> None:
         super().__init__()
         self.neighbours = (
             Neighbours(config.phrases, config.text, config.temperature) if config.phrases else None
         )
-        self.hidden = nn.Linear(config.text, config.text_hidden)
-        self.out = nn.Linear(config.text_hidden, size)
-        width = config.width
-        scale_then_shift = torch.cat([torch.ones(width), torch.zeros(width)])
+        self.hidden = nn.Linear(config.text, config.text_hidden) if config.text_hidden else None
+        self.out = nn.Linear(config.text_hidden or config.text, len(neutral))
         with torch.no_grad():
-            self.out.weight.mul_(0.3)
-            self.out.bias.copy_(scale_then_shift.repeat(size // (2 * width)))
+            if self.hidden is not None:
+                self.out.weight.mul_(0.3)
+            self.out.bias.copy_(neutral)
 
     def forward(self, embedding: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Embeddings (..., text), of unit length, to parameters (..., parameters).
@@ -198,6 +226,9 @@ class FilmHead(nn.Module):
         """
         if self.neighbours is not None:
             embedding = self.neighbours(embedding, hidden)
+        if self.hidden is None:
+            shifts: Tensor = self.out(embedding)
+            return shifts
         # A unit vector in 384 dimensions has entries of 0.05: bring them to 1 for the layer's initialisation.
         scaled = embedding * self.hidden.in_features**0.5
         parameters: Tensor = self.out(nn.functional.silu(self.hidden(scaled)))

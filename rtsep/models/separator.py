@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rtsep.models.codec import Codec, CodecConfig
 from rtsep.models.dac import DacConfig
 from rtsep.models.masker import FilmHead, Masker, MaskerConfig
+from rtsep.models.paper_masker import PaperMasker, PaperMaskerConfig
 from rtsep.nn.streaming import State
 
 
@@ -35,18 +36,22 @@ class Mix(NamedTuple):
         """Finished sounds (B, P, C, T) to what each output holds of them, (B, O, C, T)."""
         return torch.einsum("op,bpct->boct", self.weights, stems)
 
-    def stems(self, masks: Tensor) -> Tensor:
-        """Masks (B, P, D, T), each 0..1 by itself, to shares (B, P, D, T) that add up to at most 1."""
+    def stems(self, masks: Tensor, bounded: bool = True) -> Tensor:
+        """Masks (B, P, D, T), each 0..1 by itself, to shares (B, P, D, T) that add up to at most 1.
+
+        Masks without bounds stay what they are: there is nothing to share.
+        """
         taken = self.removed[..., None, None] * masks
-        taken = taken / taken.sum(dim=1, keepdim=True).clamp(min=1.0)
         heard = self.wanted[..., None, None] * masks
-        heard = heard / heard.sum(dim=1, keepdim=True).clamp(min=1.0)
+        if bounded:
+            taken = taken / taken.sum(dim=1, keepdim=True).clamp(min=1.0)
+            heard = heard / heard.sum(dim=1, keepdim=True).clamp(min=1.0)
         return taken + heard - heard * taken.sum(dim=1, keepdim=True)
 
-    def __call__(self, masks: Tensor) -> Tensor:
+    def __call__(self, masks: Tensor, bounded: bool = True) -> Tensor:
         """Masks (B, P, D, T) to what each output takes of the latent, (B, O, D, T); may be negative."""
         # In a graph, a product of matrices takes a tenth of the time of an einsum.
-        taken: Tensor = (self.weights @ self.stems(masks).flatten(2)).unflatten(2, masks.shape[2:])
+        taken: Tensor = (self.weights @ self.stems(masks, bounded).flatten(2)).unflatten(2, masks.shape[2:])
         return taken
 
 
@@ -66,11 +71,15 @@ class Separator(nn.Module):
     latent, where the decoder runs once an output, however many prompts there are.
     """
 
-    def __init__(self, codec: CodecConfig | DacConfig, masker: MaskerConfig) -> None:
+    def __init__(self, codec: CodecConfig | DacConfig, masker: MaskerConfig | PaperMaskerConfig) -> None:
         super().__init__()
         self.codec = Codec(codec)
-        self.masker = Masker(masker, codec.latent)
-        self.film_head = FilmHead(masker, self.masker.film_size)
+        self.masker: Masker | PaperMasker
+        if isinstance(masker, PaperMaskerConfig):
+            self.masker = PaperMasker(masker, codec.latent)
+        else:
+            self.masker = Masker(masker, codec.latent)
+        self.film_head = FilmHead(masker, self.masker.neutral_film())
 
     @property
     def sample_rate(self) -> int:
@@ -126,7 +135,7 @@ class Separator(nn.Module):
         masks, masker_state = self.masker(features, film.flatten(0, 1), masker_state)
         masks = masks.unflatten(0, (batch, -1))
         if mix is not None:
-            masks = mix(masks)
+            masks = mix(masks, self.masker.bounded)
         masked = masks[:, :, None] * latent[:, None]
         wave, decoder_state = self.codec.decode(masked.flatten(0, 2), decoder_state)
         wave = wave.unflatten(0, (batch, -1, channels)).squeeze(3)

@@ -117,6 +117,40 @@ class WindowedAttention(Streaming):
         return unfolded.permute(0, 2, 1, 4, 3).flatten(0, 1)
 
 
+class WholeAttention(Streaming):
+    """Each frame attends to every frame of the chunk, before and after it; nothing is kept for the next.
+
+    Args:
+        width: of a frame.
+        heads: a divisor of the width.
+        dropout: of the weights, in training.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def initial_state(self, batch: int) -> State:
+        """Nothing."""
+        return ()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over (B, T, width); returns the same shape."""
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        y = scaled_dot_product_attention(query, key, value, dropout_p=self.dropout * self.training)
+        attended: Tensor = self.out(y.transpose(1, 2).flatten(2))
+        return attended
+
+
+def sinusoids(frames: int, width: int) -> Tensor:
+    """Sines and cosines of the positions 0, 1, ..., side by side, (frames, width) (Vaswani et al. 2017)."""
+    rate = 10_000 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    angle = torch.arange(frames, dtype=torch.float64)[:, None] * rate
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
+
+
 def _rotation_table(width: int) -> tuple[Tensor, Tensor]:
     """Cosine and sine, (PERIOD, width) each, for ``_rotate``; in float64, as float32 angles lose 1e-5."""
     fastest = PERIOD / (2 * math.pi)

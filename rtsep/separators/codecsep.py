@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rtsep.errors import BundleError
 from rtsep.models.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from rtsep.models.onnx import Step, live_step
 from rtsep.models.prompts import FilmCache
@@ -52,6 +53,10 @@ class CodecSep(LiveSeparator):
 
     def go_live(self, played: bool) -> None:
         """Load the graph of one hop and, for words still to come, the text encoder, away from the audio."""
+        if not self._model.masker.causal:
+            raise BundleError(
+                f"{self.name} looks at whole recordings, forwards and backwards: it takes files, nothing live"
+            )
         self._one_hop = live_step(self._bundle) or self._model.step
         if played and self._encoder is None:
             self._encoder = EncoderProcess(self._bundle.config.text_encoder)

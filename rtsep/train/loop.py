@@ -183,10 +183,7 @@ class Trainer:
                 usable, self.separator.codec.encoder.initial_state(len(mixture))
             )
             features.append(masker.features(latent[:, None]))
-        found = torch.cat(features)
-        masker.feature_mean.add_(found.mean(dim=(0, 2))[:, None])
-        # A band in which the data has no sound must not be blown up.
-        masker.feature_scale.div_(found.std(dim=(0, 2)).clamp(min=0.1)[:, None])
+        masker.standardise(torch.cat(features))
         self.averaged.load_state_dict(self.separator.state_dict())
 
     def parts(self) -> Parts:

@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from rtsep.errors import ConfigError
-from rtsep.models.codec import AnyCodecConfig, CodecConfig, key_of
-from rtsep.models.masker import MaskerConfig
+from rtsep.models.codec import AnyCodecConfig, CodecConfig
+from rtsep.models.kinds import key_of
+from rtsep.models.masker import AnyMaskerConfig, MaskerConfig
 from rtsep.train.mixture import MixingConfig
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -75,7 +76,7 @@ class Recipe(BaseModel):
     save_every: PositiveInt = 200
     validate_every: NonNegativeInt = 0
     codec: AnyCodecConfig = CodecConfig()
-    masker: MaskerConfig = MaskerConfig()
+    masker: AnyMaskerConfig = MaskerConfig()
     mixing: MixingConfig = MixingConfig()
     loss: LossConfig = LossConfig()
 
