@@ -299,7 +299,11 @@ def prepare(folder: Annotated[Path, typer.Argument(help="A bundle's folder.")]) 
 
 @app.command("eval")
 def evaluate(
-    mixtures: Annotated[Path, typer.Option(help="JSON lines, one mixture each.")],
+    mixtures: Annotated[Path | None, typer.Option(help="JSON lines, one mixture each.")] = None,
+    benchmark: Annotated[
+        Literal["dnr-v2", "audiocaps", "esc50", "clotho", "audioset", "vggsound", "music"] | None,
+        typer.Option(help="One of the field's instead, below --root as its authors publish it."),
+    ] = None,
     root: Annotated[
         Path | None, typer.Option(help="Folder of the clips; default: above the manifest's.")
     ] = None,
@@ -311,15 +315,29 @@ def evaluate(
     no_paraphrases: Annotated[
         bool, typer.Option("--no-paraphrases", help="Only the labels; takes a third of the time.")
     ] = False,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Also how much of the masks is channel-wise (benchmarks).")
+    ] = False,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="A row a clip (benchmarks).", callback=_writable)
+    ] = None,
     json_file: JsonFile = None,
     plot: PlotFile = None,
 ) -> None:
-    """Measure the raw single-prompt output on fixed mixtures."""
+    """Measure the raw single-prompt output on fixed mixtures, yours or the field's."""
     from rtsep.evaluate.paraphrases import SHIPPED
-    from rtsep.evaluate.session import eval_session
+    from rtsep.evaluate.session import benchmark_session, eval_session
 
-    words = None if no_paraphrases else paraphrases or SHIPPED
-    eval_session(bundle, mixtures, root, limit=limit, paraphrases=words, json_file=json_file, plot=plot)
+    if (mixtures is None) == (benchmark is None):
+        raise ConfigError("what to evaluate on? give --mixtures FILE, or --benchmark NAME with --root DIR")
+    if mixtures is not None:
+        words = None if no_paraphrases else paraphrases or SHIPPED
+        eval_session(bundle, mixtures, root, limit=limit, paraphrases=words, json_file=json_file, plot=plot)
+        return
+    if root is None:
+        raise ConfigError(f"where is {benchmark}? --root DIR is the folder that it lies in")
+    files = {"csv_file": csv_file, "json_file": json_file, "plot": plot}
+    benchmark_session(bundle, str(benchmark), root, limit=limit, mask=mask, **files)
 
 
 @app.command()

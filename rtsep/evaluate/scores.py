@@ -72,6 +72,22 @@ def si_sdr_db(estimates: Tensor, targets: Tensor) -> Tensor:
     return ratio.masked_fill((estimates == 0).all(dim=-1), FLOOR_DB).clamp(min=FLOOR_DB)
 
 
+def sdr_db(estimates: Tensor, targets: Tensor) -> Tensor:
+    """Plain signal-to-distortion ratio of (..., T), (...), at least ``FLOOR_DB``; a wrong level counts.
+
+    What AudioSep and others call SDR; BSS Eval's filters are not in it.
+    """
+    try:
+        from torchmetrics.functional.audio import signal_noise_ratio
+    except ImportError as error:
+        raise ConfigError("scores need torchmetrics: pip install 'rtsep[train]'") from error
+    # At unit level for the same reason as above; both by one factor, or the level would not count.
+    peak = targets.double().abs().amax(dim=-1, keepdim=True)
+    peak = peak.where(peak > 0, 1)
+    ratio: Tensor = signal_noise_ratio(estimates.double() / peak, targets.double() / peak)
+    return ratio.clamp(min=FLOOR_DB)
+
+
 def level_db(output: Tensor, mixture: Tensor) -> float:
     """Energy of an output (T,) against its mixture's, at least ``FLOOR_DB``."""
     ratio = output.double().square().sum() / mixture.double().square().sum()

@@ -84,6 +84,39 @@ def oracle_stft_mask(sources: Tensor, hop: int) -> Tensor:
     return masked.view_as(sources)
 
 
+def ratio_masked(mixture: Tensor, outputs: Tensor, hop: int) -> Tensor:
+    """A mixture (T,) under the ratio mask of each of its outputs (S, T), one a source, (S, T).
+
+    |E_i| over the sum of all |E_j| on the STFT of ``oracle_stft_mask``: what CodecSep's published figures are
+    taken after. It needs a right prompt for every source.
+    """
+    size = 4 * hop
+    window = torch.hann_window(size, device=outputs.device)
+    amplitude = torch.stft(outputs, size, hop, window=window, return_complex=True).abs()
+    mask = amplitude / amplitude.sum(dim=0).clamp(min=1e-9)
+    spectrum = torch.stft(mixture, size, hop, window=window, return_complex=True)
+    masked: Tensor = torch.istft(mask * spectrum, size, hop, window=window, length=outputs.shape[-1])
+    return masked
+
+
+@torch.inference_mode()
+def channel_share(separator: Separator, mixtures: Tensor, film: Tensor) -> float:
+    """How much of the masks' variance is between the means of latent channels, the rest being over time.
+
+    1: the mask is an equaliser that stands still; 0: it opens and closes all channels as one. The diagnostic
+    of CodecSep's paper; arguments as for ``separate``.
+    """
+    codec, prompts = separator.codec, film.shape[1]
+    latent = _encode(codec, mixtures)[:, None]
+    features = separator.masker.features(latent).repeat_interleave(prompts, dim=0)
+    state = separator.masker.initial_state(len(features))
+    masks, _ = separator.masker(features, film.flatten(0, 1), state)
+    between = masks.mean(dim=-1).var(dim=-1, unbiased=False).mean()
+    within = masks.var(dim=-1, unbiased=False).mean()
+    whole = float(between + within)
+    return float(between) / whole if whole > 0 else 0.0
+
+
 def _encode(codec: Codec, waves: Tensor) -> Tensor:
     """Latents (N, D, frames) of waves (N, T), with the frames that flush the lookahead."""
     state, _ = codec.initial_state(len(waves))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Group
 from rich.table import Table
 
+from rtsep.evaluate.benchmark import BenchmarkReport
 from rtsep.evaluate.figures import SETS, Figures
 from rtsep.evaluate.report import Report
 
@@ -13,10 +14,41 @@ ORACLES = {"oracle_latent_mask": "oracle mask, latent", "oracle_stft_mask": "ora
 PARAPHRASES = {"SI-SDR improvement for paraphrases": "si_sdri_db", "lost against the label": "lost_db"}
 
 
+BENCHMARK_ROWS = {
+    "SI-SDR, dB": "si_sdr_db",
+    "SI-SDRi, dB": "si_sdri_db",
+    "SDRi, dB": "sdri_db",
+    "ViSQOL": "visqol",
+}
+
+
 def report_tables(report: Report) -> Group:
     """Improvement by set, category and known label beside its bounds, and the single figures."""
     figures = report.to_json()
     return Group(_improvement_table(figures), _single_table(figures))
+
+
+def benchmark_table(report: BenchmarkReport) -> Group:
+    """Raw scores beside those under the ratio mask, and what was left out."""
+    figures = report.to_json()
+    table = Table(title=f"{report.benchmark}, {len(report.clips)} clips: raw output for one prompt first")
+    for heading in ("", "n", "mean", "median", "ratio-masked: n", "mean", "median"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for title, name in BENCHMARK_ROWS.items():
+        cells = []
+        for key in (name, f"masked_{name}"):
+            cells += [str(figures[f"{key}_n"]), _decibel(figures[key]), _decibel(figures[f"median_{key}"])]
+        table.add_row(title, *cells)
+    said = []
+    if figures["channel_share_n"]:
+        share = figures["channel_share"]
+        said.append(f"of the masks' variance {share:.0%} is channel-wise, the rest is over time")
+    if report.silent:
+        said.append(f"{report.silent} clips left out: target or rest is silent")
+    if report.missing:
+        names = ", ".join(report.missing[:3]) + (", ..." if len(report.missing) > 3 else "")
+        said.append(f"{len(report.missing)} files missing, their clips left out: {names}")
+    return Group(table, *said)
 
 
 def _improvement_table(figures: Figures) -> Table:
