@@ -21,6 +21,8 @@ input less what was found: strips and residual add up to the input exactly.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ from rtsep.models.onnx import Step
 from rtsep.nn.streaming import select_rows
 from rtsep.separators.protocol import Steps
 from rtsep.timing import Timing
+from rtsep.tracks import Tracks
 
 Samples = NDArray[np.float32]
 
@@ -97,8 +100,14 @@ class Pipeline:
         self._early = separator.lookahead  # samples that the model gives out before time 0
         self._dry, self._unmasked, self._untouched = (np.zeros((0, channels), np.float32) for _ in range(3))
         self._low = np.zeros((0, channels * self._decoded), np.float32)
-        # (hops, 2, outputs): upper and dry gain of each frame, the first row for the time before frame 0.
-        self._gains = np.stack([np.ones(self._decoded), condition.mix.dry.numpy()])[None]
+        self._staged = self._condition.staged()
+        self._tracks = Tracks(
+            self._frame_gains(np.ones((1, self._decoded)))[0],
+            hop=separator.hop,
+            lookahead=separator.lookahead,
+            model_rate=separator.sample_rate,
+            sample_rate=sample_rate,
+        )
 
     @property
     def rack(self) -> Rack:
@@ -172,8 +181,9 @@ class Pipeline:
             if before.strips != self._condition.strips:
                 rows = torch.tensor(before.rows(self._condition.strips), device=self._device)
                 self._state = (self._state[0], select_rows(self._state[1], rows), self._state[2])
+            self._staged = self._condition.staged()
         mixture = torch.from_numpy(np.ascontiguousarray(chunk.T))[None].to(self._device)
-        film, mix = self._condition.film[None, :, None], self._condition.mix
+        film, mix = self._condition.film[None, :, None], self._staged[0]
         step = self._step if hops == 1 else self.separator.step
         separation, self._state = step(mixture, film, self._state, mix)
         self.hops += hops
@@ -181,9 +191,13 @@ class Pipeline:
         skipped = min(self._early, len(wave))
         self._early -= skipped
         self._low = np.concatenate([self._low, self._up.push(wave[skipped:])])
-        upper = separation.upper_gain[0].T.cpu().numpy()
-        dry = np.broadcast_to(mix.dry.cpu().numpy(), upper.shape)
-        self._gains = np.concatenate([self._gains, np.stack([upper, dry], axis=1)])
+        self._tracks.append(self._frame_gains(separation.upper_gain[0].T.cpu().numpy()))
+
+    def _frame_gains(self, upper: NDArray[Any]) -> NDArray[np.float64]:
+        """Upper gain (hops, outputs), with it those of dry and finished sounds: (hops, 4, outputs)."""
+        mix, (own, last) = self._staged
+        others = (np.broadcast_to(each.cpu().numpy(), upper.shape) for each in (mix.dry, own, last))
+        return np.stack([upper, *others], axis=1, dtype=np.float64)
 
     def _mix(self, count: int) -> Samples:
         """Join what is known of low band, high band and dry signal."""
@@ -193,13 +207,15 @@ class Pipeline:
         gain = 10 ** (self._ramp("gain", count) / 20)
         wet = self._ramp("wet", count) * (1 - self._ramp("bypass", count))
         full_band = self._ramp("full_band", count)
-        upper, direct = self._tracks(count)
+        upper, direct, own, last = self._tracks.over(self._given, count)
         high = (dry - unmasked) * full_band
         heard = dry if (full_band == 1).all() else unmasked + high
-        parts = []
-        for output in range(self._decoded):
-            own = low[:, output * self.channels : (output + 1) * self.channels]
-            parts.append(own + high * upper[:, output, None] + heard * direct[:, output, None])
+        parts, rest = [], heard * direct[:, -1:]
+        for output, sound in enumerate(np.split(low, self._decoded, axis=1)):
+            finished = sound + high * upper[:, output, None]
+            rest = rest + finished * last[:, output, None]
+            parts.append(finished * own[:, output, None])
+        parts[-1] = rest
         put_out = [part * (gain * wet) for part in self.lanes.join(parts, self.console)]
         put_out[-1] += untouched * (1 - wet)
         self._given += count
@@ -220,33 +236,3 @@ class Pipeline:
         if count:
             self._at[name] = float(values[-1])
         return values[:, None]
-
-    def _tracks(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Upper and dry gain over the next samples, (count, decoded outputs) each.
-
-        They cross-fade as the model's own frames do: frame t, at the model's rate, takes over between
-        t * hop - lookahead and t * hop.
-        """
-        timing = self.timing
-        # The frame of the first sample.
-        first = self._given * timing.model_rate // (timing.hop * timing.sample_rate)
-        spare = min(first - (self.hops - len(self._gains) + 1), len(self._gains) - 1)
-        self._gains = self._gains[max(0, spare) :]
-        gains = self._gains
-        oldest = self.hops - len(gains)  # frame number of gains[0]; frame -1 stands for the one before 0
-        starts = timing.hop * np.arange(len(gains) - 1)
-        knots = np.stack([starts - timing.lookahead, starts], axis=1).ravel()
-        if not len(knots):
-            upper, dry = gains[0]
-            return np.broadcast_to(upper, (count, self._decoded)), np.broadcast_to(
-                dry, (count, self._decoded)
-            )
-        position = (
-            (np.arange(count) + self._given % timing.sample_rate) * timing.model_rate / timing.sample_rate
-        )
-        position += self._given // timing.sample_rate * timing.model_rate - (oldest + 1) * timing.hop
-        values = np.stack([gains[:-1], gains[1:]], axis=1).reshape(len(knots), -1)
-        tracks = np.empty((count, values.shape[1]))
-        for column in range(values.shape[1]):
-            tracks[:, column] = np.interp(position, knots, values[:, column])
-        return tracks[:, : self._decoded], tracks[:, self._decoded :]

@@ -14,7 +14,7 @@ FLOORS = (
     {"errors", "control", "config", "presets", "latency"},
     {"audio", "nn", "osc", "midi", "desk", "compute", "effects"},
     {"models", "separators"},
-    {"pipeline", "lanes", "timing", "recorder", "worker"},
+    {"pipeline", "lanes", "timing", "tracks", "recorder", "worker"},
     {"engine", "render", "conformance", "train", "evaluate", "serve"},
     {
         *("display", "ends", "framewise", "live", "session", "surfaces"),

@@ -17,6 +17,7 @@ from builders import (
     noise,
     random_films,
     random_sizes,
+    stirred,
     tiny_separator,
     transparent_separator,
 )
@@ -355,6 +356,57 @@ def test_what_is_taken_away_and_everything_else_are_the_delayed_input(stems: int
         y = on_console(linear_separator(), asked.turned(name, True), 48_000, 1, stems).push(x)
         total[: len(y)] += y.sum(axis=1, keepdims=True)
     assert db((total - x)[: len(y)]) <= -100
+
+
+def crooked_separator() -> Separator:
+    """A codec far from linear: noise in every weight and bias, so that out of nothing comes something."""
+    separator = tiny_separator()
+    stirred(separator.codec, seed=7, by=0.1)
+    return separator.eval().requires_grad_(False)
+
+
+def test_the_crooked_codec_of_these_tests_is_not_linear() -> None:
+    separator = crooked_separator()
+    wave = torch.from_numpy(noise(100 * HOP)).T[:, None]
+    latent, _ = separator.codec.encode(wave, separator.codec.encoder.initial_state(1))
+    one, half, nothing = (
+        separator.codec.decode(gain * latent, separator.codec.decoder.initial_state(1))[0]
+        for gain in (1, 0.5, 0)
+    )
+    assert nothing.std() > 0.001
+    assert (one - 2 * half).std() > 0.01 * one.std()
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("stems", [2, 4])
+def test_whatever_the_decoder_does_strips_and_everything_else_are_the_delayed_input(
+    stems: int, channels: int
+) -> None:
+    x = noise(12_000, channels)
+    asked = console(Strip("a"), Strip("b"), Strip("c", negative=True), Strip("d"))
+    for name in [f"prompt/{number}/solo" for number in (1, 2, 3, 4)] + ["residual/solo"]:
+        asked = asked.turned(name, True)  # what is taken away has an output as well, and is heard on solo
+    made = on_console(crooked_separator(), asked, 48_000, channels, stems)
+    y = push_all(made, x, random_sizes(len(x), 900)).reshape(-1, stems + 1, channels)
+    assert db(y.sum(axis=1) - x[: len(y)]) <= -100
+    assert all(y[:, output].std() > 1e-4 for output in range(stems + 1))
+
+
+def test_whatever_the_decoder_does_all_at_its_level_is_the_input_in_one_mix() -> None:
+    x = noise(12_000, 2)
+    asked = console(Strip("a"), Strip("b"), Strip("c"))
+    y = push_all(on_console(crooked_separator(), asked, 48_000, 2, stems=0), x, random_sizes(len(x), 900))
+    assert db(y - x[: len(y)]) <= -100
+
+
+def test_whatever_the_decoder_does_one_sound_and_the_mix_without_it_are_the_input() -> None:
+    x = noise(12_000)
+    alone, without = (
+        on_console(crooked_separator(), console(Strip("a")).turned(name, True), 48_000, 1, stems=0).push(x)
+        for name in ("prompt/1/solo", "residual/solo")
+    )
+    assert db(alone + without - x[: len(alone)]) <= -100
+    assert alone.std() > 0.001
 
 
 def test_the_shipped_models_stems_add_up_as_well() -> None:

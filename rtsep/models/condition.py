@@ -24,6 +24,8 @@ class Condition:
     film: Tensor
     """(P, parameters)."""
     mix: Mix
+    apart: tuple[int, ...] = ()
+    """The strips that have an output of their own, in their order; the last one is the rest's."""
 
     @classmethod
     def of(
@@ -45,18 +47,18 @@ class Condition:
             inserted: strips, from 0, that have an effect: outputs of their own as well, at full level, since
                 their faders come after it.
         """
-        apart = sorted({*range(stems), *inserted})
+        apart = tuple(sorted({*range(stems), *inserted}))
         used = console.used
         if not used:  # the model runs on, so that the next prompt finds it awake
             outputs = len(apart) + 1
             dry = torch.zeros(outputs)
             dry[-1] = console.residual_gain
             none = torch.zeros(1)
-            return cls((0,), torch.zeros(1, parameters), Mix(none, none, torch.zeros(outputs, 1), dry))
+            mix = Mix(none, none, torch.zeros(outputs, 1), dry)
+            return cls((0,), torch.zeros(1, parameters), mix, apart)
         negative = torch.tensor([float(console.strips[index].negative) for index in used])
         gains = torch.tensor(console.gains)
-        # The residual is the input less every stem: exact as long as decoder and sum may change places, which
-        # is so for a codec that is (still) a linear transform.
+        # The residual is the input less every stem; see ``staged`` for what that takes.
         if apart:
             weights = torch.zeros(len(apart) + 1, len(used))
             weights[-1] = -console.residual_gain
@@ -68,7 +70,7 @@ class Condition:
         dry = torch.zeros(len(weights))
         dry[-1] = console.residual_gain
         films = torch.stack([film(console.strips[index].text) for index in used])
-        return cls(used, films, Mix(1 - negative, negative, weights, dry))
+        return cls(used, films, Mix(1 - negative, negative, weights, dry), apart)
 
     @classmethod
     def everything(cls, parameters: int) -> Condition:
@@ -77,13 +79,39 @@ class Condition:
         whole = torch.tensor([1e9])  # any mask that is not quite zero becomes one
         return cls((0,), torch.zeros(1, parameters), Mix(whole, none, torch.ones(1, 1), none))
 
+    def staged(self) -> tuple[Mix, Tensor]:
+        """What to decode, and how the finished sounds become the outputs.
+
+        Decoder and sum may change places only where the codec is a linear transform. So a strip with an
+        output of its own is decoded as it is, and its gain comes after that; the last output, the residual,
+        takes the same finished sounds from the input, so that all add up to it whatever the decoder does.
+        What is decoded for the last output itself counts only if something goes in, and with its sign.
+
+        Returns:
+            Its mix, and (2, O): the gain of each finished sound in its own output, and in the last one.
+        """
+        weights = self.mix.weights
+        decoded, gains = torch.zeros_like(weights), weights.new_zeros(2, len(weights))
+        for row, strip in enumerate(self.strips):
+            if strip in self.apart:
+                output = self.apart.index(strip)
+                decoded[output, row] = 1
+                gains[:, output] = weights[[output, -1], row]
+            else:
+                decoded[-1, row] = weights[-1, row]
+        sign = -1.0 if decoded[-1].sum() < 0 else 1.0
+        gains[1, -1] = sign * bool(decoded[-1].any())
+        decoded[-1] *= sign
+        return self.mix._replace(weights=decoded), gains
+
     def __len__(self) -> int:
         """Number of prompts."""
         return len(self.film)
 
     def to(self, device: torch.device) -> Condition:
         """The same on another device."""
-        return Condition(self.strips, self.film.to(device), Mix(*(part.to(device) for part in self.mix)))
+        mix = Mix(*(part.to(device) for part in self.mix))
+        return replace(self, film=self.film.to(device), mix=mix)
 
     def same(self, other: Condition) -> bool:
         """Whether nothing would change."""
@@ -111,14 +139,14 @@ class Condition:
             wanted.append(source.mix.wanted[row] * mine)
             removed.append(source.mix.removed[row] * mine)
         mix = Mix(torch.stack(wanted), torch.stack(removed), torch.stack(weights, dim=1), self.mix.dry)
-        return Condition(strips, torch.stack(films), mix)
+        return replace(self, strips=strips, film=torch.stack(films), mix=mix)
 
     def toward(self, other: Condition, share: float) -> Condition:
         """Part of the way to another condition over the same strips; all of the way at 1."""
         mix = Mix(
             *(torch.lerp(mine, theirs, share) for mine, theirs in zip(self.mix, other.mix, strict=True))
         )
-        return Condition(self.strips, torch.lerp(self.film, other.film, share), mix)
+        return replace(self, film=torch.lerp(self.film, other.film, share), mix=mix)
 
     def fade(self, other: Condition) -> list[Condition]:
         """What to hear in each of the next ``FADE_HOPS`` hops on the way to ``other``, which is the last."""
