@@ -4,6 +4,11 @@ Starts a server with a desk in a process of its own, or takes one that runs alre
 
     OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --count 1000000 --json osc_flood.json
     OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --port 7770 --pid 1234
+
+With ``--live`` the server has a whole engine behind it, on a JACK dummy server, and dropouts are counted: as
+long without the flood as with it, and during the nonsense.
+
+    OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --live --count 1000000 --seconds 30 --json osc_flood.json
 """
 
 from __future__ import annotations
@@ -11,17 +16,23 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import jack_server
 from osc_fuzz import datagrams
+from osc_live import WORDS
 from rich.console import Console as Terminal
 from rich.table import Table
 
@@ -30,6 +41,9 @@ from rtsep.osc.packet import read, write, write_bundle
 
 AHEAD = 64
 """Datagrams of nonsense between two questions: they fit the receive buffer, so that none is lost unread."""
+
+MOST_UNANSWERED = 5
+"""Questions in a row, of two seconds each: a machine that has too much else to do may keep one waiting."""
 
 WARM_UP = 20_000
 """Datagrams before memory is first looked at: caches fill, and the allocator takes what it needs."""
@@ -139,10 +153,13 @@ class Peer:
 
 def pour(peer: Peer, nonsense: Iterator[bytes], count: int) -> None:
     """Send nonsense as fast as it is read: every few datagrams wait until a question is answered."""
+    unanswered = 0
     for number, datagram in enumerate(islice(nonsense, count), start=1):
         peer.noise(datagram)
-        if number % AHEAD == 0 and peer.echo_s("/rtsep/seconds") is None:
-            raise SystemExit(f"the server has not answered for two seconds, after {number} datagrams")
+        if number % AHEAD == 0:
+            unanswered = unanswered + 1 if peer.echo_s("/rtsep/seconds") is None else 0
+        if unanswered == MOST_UNANSWERED:
+            raise SystemExit(f"the server has not answered for ten seconds, after {number} datagrams")
 
 
 def flood(peer: Peer, rate: int, seconds: float) -> list[float]:
@@ -159,9 +176,51 @@ def flood(peer: Peer, rate: int, seconds: float) -> list[float]:
     return found
 
 
+@contextmanager
+def live() -> Iterator[tuple[int, int, Callable[[], dict[str, float]]]]:
+    """An engine: its port, its process, and what gives its counts since the last call."""
+    program = [sys.executable, str(Path(__file__).with_name("osc_live.py"))]
+    with tempfile.TemporaryDirectory() as folder, jack_server.server(Path(folder)) as environment:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(program, env=environment, stdin=pipe, stdout=pipe, text=True)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+        port = int(stdout.readline())
+
+        def counts() -> dict[str, float]:
+            stdin.write("\n"), stdin.flush()
+            found: dict[str, float] = json.loads(stdout.readline())
+            return found
+
+        try:
+            yield port, process.pid, counts
+        finally:
+            stdin.close()
+            process.wait(30)
+
+
+def compare(
+    peer: Peer, options: argparse.Namespace, counts: Callable[[], dict[str, float]]
+) -> dict[str, Any]:
+    """Dropouts of a live engine without a flood, with one, and without one again, as long each."""
+    report: dict[str, Any] = {}
+    time.sleep(2.0)  # opening a client disturbs a server
+    counts()
+    for name in ("before", "during", "after"):
+        if name == "during":
+            report |= figures("echo_during_flood_of_live", flood(peer, options.rate, options.seconds))
+        else:
+            time.sleep(options.seconds)
+        counted = counts()
+        report[f"dropouts_{name}_percent"] = 100 * counted["dropouts"] / max(1, counted["callbacks"])
+        report[f"load_{name}"] = counted["load"]
+    return report
+
+
 def measure(peer: Peer, options: argparse.Namespace) -> dict[str, Any]:
     """All of it, in order."""
-    nonsense = datagrams(options.seed)
+    nonsense = datagrams(options.seed, WORDS if options.live else None)
     pour(peer, nonsense, WARM_UP)
     before = peer.memory_mb()
     report = peer.echoes("echo_before", ECHOES)
@@ -204,6 +263,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, help="of a server that runs already")
     parser.add_argument("--pid", type=int, help="of its process")
+    parser.add_argument("--live", action="store_true", help="an engine behind the server, and its dropouts")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
@@ -211,7 +271,14 @@ def main() -> None:
     bare = spawn.Process(target=mirror, args=(theirs,), daemon=True)
     bare.start()
     mirror_port = mine.recv()
-    if options.port:
+    if options.live:
+        with live() as (port, pid, counts):
+            peer = Peer(port, pid, mirror_port)
+            report = compare(peer, options, counts) | measure(peer, options)
+            last = counts()
+            report["dropouts_of_the_rest_percent"] = 100 * last["dropouts"] / max(1, last["callbacks"])
+            report |= {f"server_{name}": last[name] for name in ("received", "malformed", "faults")}
+    elif options.port:
         report = measure(Peer(options.port, options.pid, mirror_port), options)
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -223,6 +290,7 @@ def main() -> None:
             report |= {f"server_{name}": count for name, count in mine.recv().items()}
             process.join(10)
             report["exit_code"] = process.exitcode
+    report["machine_load_average"] = os.getloadavg()[0]
     table = Table("figure", "value", title="OSC under nonsense and floods")
     for name, value in report.items():
         table.add_row(name.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))

@@ -1,0 +1,62 @@
+"""The engine that a flood of OSC must not disturb, on a JACK dummy server: for ``osc_flood.py --live``.
+
+A process of its own. It prints where it listens, then answers every line on stdin with one of JSON: what it
+has counted since the line before.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import torch
+
+from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.control import Console
+from rtsep.desk import Desk
+from rtsep.engine import SWITCH_INTERVAL_S, Engine
+from rtsep.models.bundle import load_bundle
+from rtsep.models.onnx import live_step
+from rtsep.models.prompts import FilmCache
+from rtsep.osc.server import OscServer
+from rtsep.presets import Presets
+
+WORDS = ["dog barking", "rain", "speech", "music", "birdsong"]
+"""What the flood may ask for: all of it known, so that no text encoder is measured."""
+
+
+def main() -> None:
+    """Run until stdin ends."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    torch.set_num_threads(1)
+    bundle, console = load_bundle(), Console.of(WORDS[:1], WORDS[1:2])
+    films = FilmCache(bundle)
+    for words in WORDS:
+        films(words)
+    device = open_device(find_device(None, "input"), find_device(None, "output"))
+    with tempfile.TemporaryDirectory() as folder:
+        takes, step = Path(folder) / "takes", live_step(bundle)
+        engine = Engine(bundle.separator, films, device, console, step=step, recordings=takes)
+        desk = Desk(engine, console, Presets(Path(folder) / "presets"))
+        with closing(desk), OscServer(desk, lambda: engine.status, port=0) as server:
+            engine.start()
+            print(server.address[1], flush=True)
+            before, heard = device.dropouts, 0.0
+            for _ in sys.stdin:
+                status, now = engine.status, device.dropouts
+                counted = {
+                    "dropouts": now - before,
+                    "callbacks": round((status.seconds - heard) * device.sample_rate / device.block),
+                    "load": status.load,
+                }
+                before, heard = now, status.seconds
+                print(json.dumps(counted | vars(server.counts)), flush=True)
+            engine.stop()
+    terminate()
+
+
+if __name__ == "__main__":
+    main()
