@@ -21,6 +21,7 @@ from rtsep.engine import SWITCH_INTERVAL_S, Engine
 from rtsep.models.bundle import load_bundle
 from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
+from rtsep.models.text import EncoderProcess
 from rtsep.osc.server import OscServer
 from rtsep.presets import Presets
 
@@ -33,11 +34,12 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     torch.set_num_threads(1)
     bundle, console = load_bundle(), Console.of(WORDS[:1], WORDS[1:2])
-    films = FilmCache(bundle)
+    known = FilmCache(bundle)
     for words in WORDS:
-        films(words)
+        known(words)
     device = open_device(find_device(None, "input"), find_device(None, "output"))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, EncoderProcess(bundle.config.text_encoder) as encoder:
+        films = FilmCache(bundle, encode=encoder)
         takes, step = Path(folder) / "takes", live_step(bundle)
         engine = Engine(bundle.separator, films, device, console, step=step, recordings=takes)
         desk = Desk(engine, console, Presets(Path(folder) / "presets"))

@@ -145,7 +145,7 @@ def test_of_positions_that_wait_only_the_newest_is_obeyed_and_everybody_is_answe
     for gain, sender in ((1.0, ONE), (2.0, TWO)):
         queue.add(SetParameter("gain", gain), sender, "/rtsep/gain")
         queue.add(SetParameter("wet", gain / 4), sender, "/rtsep/wet")
-    queue.flush()
+    queue.flush(0.0)
     assert desk.given == [SetParameter("gain", 2.0), SetParameter("wet", 0.5)]
     desk.futures[0].set_result(None)
     ((order, error),) = desk.over
@@ -164,7 +164,7 @@ def test_nothing_is_overtaken_across_a_command_that_may_change_anything() -> Non
     ]
     for command in commands:
         queue.add(command, ONE, "/rtsep/x")
-    queue.flush()
+    queue.flush(0.0)
     assert desk.given == commands
 
 
@@ -175,11 +175,11 @@ def test_the_desk_is_given_a_window_of_commands_and_the_queue_is_bounded() -> No
         queue.add(Record(True), ONE, "/rtsep/record")
     with pytest.raises(CommandError, match="512 commands wait already"):
         queue.add(Record(True), ONE, "/rtsep/record")
-    queue.flush()
+    queue.flush(0.0)
     assert len(desk.given) == orders.MOST_FLYING
     desk.futures[0].set_result(None)
     queue.landed(desk.over[0][0])
-    queue.flush()
+    queue.flush(1.0)
     assert len(desk.given) == orders.MOST_FLYING + 1
 
 
@@ -190,5 +190,20 @@ def test_a_desk_that_takes_nothing_any_more_is_an_error_of_the_order() -> None:
     desk = SlowDesk()
     queue = Orders(submit, desk.done)
     queue.add(Record(True), ONE, "/rtsep/record")
-    queue.flush()
+    queue.flush(0.0)
     assert isinstance(desk.over[0][1], EngineError)
+
+
+def test_a_flood_is_handed_over_no_faster_than_the_engines_process_can_bear() -> None:
+    desk = SlowDesk()
+    queue = Orders(desk.submit, lambda order, error: queue.landed(order))
+    for step in range(2000):
+        queue.add(SetParameter("gain", step / 100), ONE, "/rtsep/gain")
+        queue.flush(step / 1000)
+        for future in desk.futures[:]:
+            desk.futures.remove(future)
+            future.set_result(None)
+    assert len(desk.given) <= orders.AT_ONCE + 2 * orders.A_SECOND
+    assert queue.wait
+    queue.flush(3.0)
+    assert desk.given[-1] == SetParameter("gain", 19.99)

@@ -14,10 +14,15 @@ from functools import partial
 
 from rtsep.control import Command, SetParameter
 from rtsep.errors import CommandError, EngineError
+from rtsep.osc.guard import Budget
 from rtsep.osc.subscribers import Sender
 
 MOST_FLYING = 64
 """Commands that the desk has been given and has not answered."""
+
+AT_ONCE, A_SECOND = 64, 400
+"""Commands that are handed over as they come, and then a second: each costs the engine's process a fraction
+of a millisecond that the model may need. Of a flood what waits is overtaken; a fader sends 100."""
 
 MOST_WAITING = 512
 """Commands that wait for their turn."""
@@ -62,6 +67,12 @@ class Orders:
         self._waiting: dict[object, Order] = {}
         self._flying: dict[Order, None] = {}
         self._barrier = 0
+        self._budget = Budget(AT_ONCE, A_SECOND, 0.0)
+
+    @property
+    def wait(self) -> bool:
+        """Whether something waits for leave to be handed over."""
+        return bool(self._waiting) and len(self._flying) < MOST_FLYING
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._flying)
@@ -93,9 +104,9 @@ class Orders:
                 return order
         return None
 
-    def flush(self) -> None:
-        """Hand over what the desk has room for."""
-        while self._waiting and len(self._flying) < MOST_FLYING:
+    def flush(self, now: float) -> None:
+        """Hand over what the desk has room for, at a moment of a clock that never jumps."""
+        while self.wait and self._budget.spend(now) is not None:
             order = self._waiting.pop(next(iter(self._waiting)))
             self._flying[order] = None
             try:

@@ -18,7 +18,7 @@ from rtsep.control import OSC_PORT, Status, Value
 from rtsep.errors import CommandError
 from rtsep.osc.desk import Desk
 from rtsep.osc.guard import Budget, Guard
-from rtsep.osc.orders import Order
+from rtsep.osc.orders import A_SECOND, Order
 from rtsep.osc.outbox import Outbox
 from rtsep.osc.packet import LARGEST, MalformedError, read, write
 from rtsep.osc.responder import Responder
@@ -37,6 +37,9 @@ TURNS_AT_ONCE, TURNS_A_SECOND = 8, 500
 """Turns that are taken as soon as there is something to do; a message and its echo are two. Whoever keeps the
 server busier than that has it rest after each turn, for as long as the turn took or a millisecond: a flood
 may take half of a core, never all of it."""
+
+ORDER_S = 1 / A_SECOND
+"""When to look again whether a command that waits may be handed over."""
 
 WATCH_S = 0.1
 """How often readings are compared for the subscribers."""
@@ -183,6 +186,8 @@ class OscServer:
         if self._out:
             return 0.0
         dues = [self._schedule.next_due, self._subscribers.next_due()]
+        if self.responder.orders.wait:
+            dues.append(time.monotonic() + ORDER_S)
         if self._subscribers:
             dues.append(self._watch_due)
         return max(0.0, min((due - time.monotonic() for due in dues if due is not None), default=60.0))
@@ -201,7 +206,7 @@ class OscServer:
             self._receive(now, now + READ_S)
         for message, sender in self._schedule.due(now):
             self.responder.handle(message, sender, now)
-        self.responder.orders.flush()
+        self.responder.orders.flush(now)
         if due := self._subscribers.due(now):
             self._telling.stream(due)
         if self._subscribers and self._watch_due <= now:
