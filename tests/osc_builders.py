@@ -94,10 +94,10 @@ class DictPresets:
 class Setup:
     """A server on a free port, with the real desk behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
         self.host, self.presets = RecordingHost(), DictPresets()
         self.host.may_learn.set()
-        self.desk = Desk(self.host, Console(), self.presets)  # type: ignore[arg-type]
+        self.desk = Desk(self.host, console, self.presets)  # type: ignore[arg-type]
         self.status = STATUS
         self.server = OscServer(self.desk, lambda: self.status, port=0)
 
@@ -108,9 +108,9 @@ class Setup:
 
 
 @contextmanager
-def running() -> Iterator[Setup]:
+def running(console: Console | None = None) -> Iterator[Setup]:
     """A setup whose server answers."""
-    setup = Setup()
+    setup = Setup(console or Console())
     try:
         with setup.server:
             yield setup

@@ -43,6 +43,11 @@ def test_every_address_that_is_mentioned_exists(name: str) -> None:
         *FADER_AT,
         "/rtsep/error",
         "/rtsep/latency/TERM",
+        "/rtsep/insert/1",
+        "/rtsep/insert/1/enable",
+        "/rtsep/insert/1/param/NAME",
+        "/rtsep/insert/1/param/NAME/range",
+        "/rtsep/insert/N",
         "/rtsep/spectrum/in",
         "/rtsep/spectrum/out",
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from osc_builders import PATIENCE_S, Client, Setup, running
 
-from rtsep.control import PARAMETERS, LoadPreset, Record, ResetCounts, SetParameter
+from rtsep.control import PARAMETERS, Console, LoadPreset, Record, ResetCounts, SetParameter
 from rtsep.errors import ConfigError, EngineError
 from rtsep.osc.address import PARAMETER_AT, address_of
 from rtsep.osc.packet import Message, write, write_bundle
@@ -387,7 +387,7 @@ def test_closing_gives_the_port_back(setup: Setup) -> None:
 
 
 def test_a_desk_that_is_closed_is_told_to_the_sender() -> None:
-    setup = Setup()
+    setup = Setup(Console())
     with setup.server, Client(setup.server.address) as client:
         setup.desk.close()
         client.send("/rtsep/gain", 3.0)

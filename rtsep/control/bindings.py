@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rtsep.control.inserts import KNOB
 from rtsep.control.parameters import PARAMETERS
 from rtsep.errors import CommandError
 
@@ -47,7 +48,7 @@ def check_name(name: str) -> str:
     Raises:
         CommandError: there is no such parameter.
     """
-    if name not in PARAMETERS:
+    if name not in PARAMETERS and not KNOB.fullmatch(name):
         raise CommandError(f"no parameter {name[:80]!r}; see the table of parameters in README.md")
     return name
 
@@ -90,7 +91,7 @@ class Bindings:
             CommandError: it cannot turn that, or there are too many.
         """
         check_source(source), check_name(name)
-        if PARAMETERS[name].kind is str and not source.startswith("/"):
+        if name in PARAMETERS and PARAMETERS[name].kind is str and not source.startswith("/"):
             raise CommandError(f"{name} takes words: {source} has none, an OSC address may")
         kept = tuple(pair for pair in self.pairs if pair[0] != source)
         if len(kept) >= MOST_BINDINGS:

@@ -23,6 +23,9 @@ PLACES = (BEFORE, *(f"prompt/{number}" for number in range(1, STRIPS + 1)), AFTE
 
 MOST_INSERTS = 16
 
+KNOB = re.compile(r"insert/\d{1,2}/(enable|param/[A-Za-z0-9_.-]+)")
+"""The name of something that turns on an insert, loaded or not."""
+
 _KEYS = ("effect", "place", "enable", "param")
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from rtsep.control.commands import SetParameter
 from rtsep.control.console import Console
-from rtsep.control.parameters import PARAMETERS
 from rtsep.errors import CommandError
 
 TAP_S = 0.4
@@ -44,7 +43,7 @@ class Touch:
         if name is None:
             self._down.pop(source, None)
             return None
-        parameter = PARAMETERS[name]
+        parameter = console.parameter(name)
         if isinstance(given, str) or parameter.kind is str:
             return SetParameter(name, parameter.check(given))
         if parameter.kind is bool:

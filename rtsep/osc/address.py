@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rtsep.control import (
     PARAMETERS,
     Command,
+    Console,
     Learn,
     LoadPreset,
     Parameter,
@@ -45,12 +46,42 @@ PARAMETER_AT: dict[str, Parameter] = {address_of(name): each for name, each in P
 """Address to parameter."""
 
 
+def _has_fader(parameter: Parameter) -> bool:
+    """Whether it is no number from 0 to 1 already."""
+    return parameter.kind is float and (parameter.low, parameter.high) != (0.0, 1.0)
+
+
 FADER_AT: dict[str, Parameter] = {
-    f"{address}/fader": parameter
-    for address, parameter in PARAMETER_AT.items()
-    if parameter.kind is float and (parameter.low, parameter.high) != (0.0, 1.0)
+    f"{address}/fader": parameter for address, parameter in PARAMETER_AT.items() if _has_fader(parameter)
 }
 """Address to parameter, for those who can only send 0 to 1: the ends of the parameter's range."""
+
+
+def parameter_at(address: str, console: Console) -> Parameter | None:
+    """The parameter at an address: of the table, or a knob of one of the console's inserts."""
+    found = PARAMETER_AT.get(address)
+    if found is None and address.startswith(f"{ROOT}/insert/"):
+        found = console.parameters.get(address.removeprefix(f"{ROOT}/"))
+    return found
+
+
+def fader_at(address: str, console: Console) -> Parameter | None:
+    """The parameter that a position from 0 to 1 moves at an address."""
+    found = FADER_AT.get(address)
+    if found is None and address.startswith(f"{ROOT}/insert/") and address.endswith("/fader"):
+        parameter = parameter_at(address.removesuffix("/fader"), console)
+        found = parameter if parameter is not None and _has_fader(parameter) else None
+    return found
+
+
+def settable(console: Console) -> list[str]:
+    """Where a parameter stands, without the faders."""
+    return [address_of(name) for name in console.parameters]
+
+
+def faders(console: Console) -> list[str]:
+    """Where a fader stands."""
+    return [f"{address_of(each.name)}/fader" for each in console.parameters.values() if _has_fader(each)]
 
 
 def values_of(value: Value) -> tuple[Sendable, ...]:
@@ -91,16 +122,17 @@ def number_of(address: str, arguments: tuple[object, ...]) -> float | bool:
     return arguments[0]
 
 
-def setting(address: str, arguments: tuple[object, ...]) -> SetParameter:
-    """The command that sets the parameter, or moves the fader, at an address.
+def setting(address: str, arguments: tuple[object, ...], console: Console) -> SetParameter | None:
+    """The command that sets the parameter, or moves the fader, at an address; None if neither is there.
 
     Raises:
         CommandError: the value does not fit it.
     """
-    if address in FADER_AT:
-        parameter = FADER_AT[address]
-        return SetParameter(parameter.name, parameter.at(number_of(address, arguments)))
-    parameter = PARAMETER_AT[address]
+    if (fader := fader_at(address, console)) is not None:
+        return SetParameter(fader.name, fader.at(number_of(address, arguments)))
+    parameter = parameter_at(address, console)
+    if parameter is None:
+        return None
     given = words_of(address, arguments) if parameter.kind is str else number_of(address, arguments)
     return SetParameter(parameter.name, parameter.check(given))
 

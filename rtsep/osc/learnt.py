@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtsep.control import PARAMETERS, Bind, SetParameter, Touch
+from rtsep.control import Bind, SetParameter, Touch
 from rtsep.errors import CommandError
 from rtsep.osc.address import ROOT, words_of
 from rtsep.osc.desk import Desk
@@ -30,8 +30,9 @@ class Learnt:
         given = _given(message)
         if not wanted:
             return self._touch.command(address, given, self._desk.console, now_s)
-        if name and isinstance(given, str) != (PARAMETERS[name].kind is str):
-            takes = "words" if PARAMETERS[name].kind is str else "a number"
+        words = bool(name) and self._desk.console.parameter(name).kind is str
+        if name and isinstance(given, str) != words:
+            takes = "words" if words else "a number"
             raise CommandError(f"{address[:200]} was not learnt: {name} takes {takes}")
         return Bind(address)
 

@@ -15,6 +15,7 @@ from rtsep.osc.address import (
     PARAMETER_AT,
     ROOT,
     SHORT,
+    address_of,
     types_of,
     values_of,
 )
@@ -49,8 +50,8 @@ def tree(desk: Desk, status: Callable[[], Status]) -> Node:
     now = status()
     root: Node = {"FULL_PATH": "/", "ACCESS": 0, "DESCRIPTION": "live, text-prompted sound separation"}
     console = desk.console
-    for address, parameter in PARAMETER_AT.items():
-        _place(root, address, _parameter(parameter, values_of(console[parameter.name])))
+    for name, parameter in console.parameters.items():
+        _place(root, address_of(name), _parameter(parameter, values_of(console[name])))
     for address, target in SHORT.items():
         parameter = PARAMETER_AT[target]
         text = console[parameter.name]
@@ -97,6 +98,8 @@ def _parameter(parameter: Parameter, values: tuple[Any, ...]) -> Node:
     }
     if parameter.kind is bool:
         node["RANGE"] = [{"MIN": 0, "MAX": 1}]
+    elif parameter.choices:
+        node["RANGE"] = [{"VALS": list(parameter.choices)}]
     elif parameter.kind is float:
         node["RANGE"] = [{"MIN": parameter.low, "MAX": parameter.high}]
     if parameter.unit:

@@ -7,12 +7,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, chain
 
-from rtsep.control import Level, Status
-from rtsep.osc.address import FADER_AT, LEARN, LEARNING, PARAMETER_AT, ROOT, SHORT, values_of
+from rtsep.control import Level, Parameter, Status
+from rtsep.osc.address import (
+    LEARN,
+    LEARNING,
+    ROOT,
+    SHORT,
+    address_of,
+    fader_at,
+    parameter_at,
+    settable,
+    types_of,
+    values_of,
+)
 from rtsep.osc.desk import Desk
 from rtsep.osc.packet import LARGEST, Sendable
 
 Values = tuple[Sendable, ...]
+
+RANGE = "range"
+"""Behind the address of an insert's knob: its type, lowest and highest value, unit, words, and choices."""
 
 LIST = LARGEST * 3 // 4
 """Bytes of a list that are sent: what is longer fits no datagram."""
@@ -69,14 +83,15 @@ FILES = (f"{ROOT}/presets",)
 """What is looked up on the disk, and so only when somebody asks or has saved something."""
 
 
-def readable(status: Status) -> list[str]:
+def readable(status: Status, desk: Desk) -> list[str]:
     """Where something can only be read."""
-    return [*READINGS, *terms(status)]
+    return [*READINGS, *terms(status), *inserted(status, desk)]
 
 
-def everything(status: Status) -> list[str]:
+def everything(status: Status, desk: Desk) -> list[str]:
     """Where something can be read."""
-    return [*PARAMETER_AT, *readable(status)]
+    ranges = (f"{address_of(knob.name)}/{RANGE}" for each in desk.console.inserts for knob in each.knobs)
+    return [*settable(desk.console), *ranges, *readable(status, desk)]
 
 
 def value(address: str, status: Status, desk: Desk) -> Values:
@@ -86,13 +101,32 @@ def value(address: str, status: Status, desk: Desk) -> Values:
         KeyError: there is nothing.
     """
     address = SHORT.get(address, address)
-    if address in PARAMETER_AT:
-        return values_of(desk.console[PARAMETER_AT[address].name])
-    if address in FADER_AT:
-        parameter = FADER_AT[address]
-        return (parameter.position(desk.console[parameter.name]),)
-    reading = READINGS.get(address)
-    return (terms(status)[address],) if reading is None else reading.read(status, desk)
+    console = desk.console
+    if (parameter := parameter_at(address, console)) is not None:
+        return values_of(console[parameter.name])
+    if (fader := fader_at(address, console)) is not None:
+        return (fader.position(console[fader.name]),)
+    if address in READINGS:
+        return READINGS[address].read(status, desk)
+    if address.endswith(f"/{RANGE}"):
+        return range_of(console.parameter(address.removeprefix(f"{ROOT}/").removesuffix(f"/{RANGE}")))
+    if address.startswith(f"{ROOT}/insert/"):
+        return inserted(status, desk)[address]
+    return (terms(status)[address],)
+
+
+def inserted(status: Status, desk: Desk) -> dict[str, Values]:
+    """``/rtsep/insert/N`` for each effect: its name, its place, and why it is bypassed, or nothing."""
+    faults = dict(enumerate(status.insert_faults, start=1))
+    return {
+        f"{ROOT}/insert/{each.number}": (each.spec.title, each.spec.place, faults.get(each.number, ""))
+        for each in desk.console.inserts
+    }
+
+
+def range_of(knob: Parameter) -> Values:
+    """What a program needs to draw a knob that it does not know."""
+    return (types_of(knob), knob.low, knob.high, knob.unit, knob.help, *knob.choices)
 
 
 def terms(status: Status) -> dict[str, float]:

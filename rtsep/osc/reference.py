@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from rtsep.control import STRIPS, Parameter
 from rtsep.osc.address import ACTIONS, PARAMETER_AT, ROOT, SHORT, types_of
-from rtsep.osc.readings import READINGS
+from rtsep.osc.readings import RANGE, READINGS
 from rtsep.osc.subscribing import HELP
 
+KNOB = f"{ROOT}/insert/N/param/NAME"
 STRIP = f"{ROOT}/prompt/1/"
 
 
@@ -34,6 +35,12 @@ def _parameters() -> Iterator[tuple[str, str, str]]:
             continue
         shown = address.replace(STRIP, f"{ROOT}/prompt/N/")
         yield f"`{shown}`", _takes(parameter), parameter.help
+    yield (
+        f"`{ROOT}/insert/N/enable`",
+        "0 or 1",
+        "0 leaves effect N out, as they were asked for",
+    )
+    yield f"`{KNOB}`", "what it is", "a knob of effect N, by the plugin's own name for it"
     for address, target in SHORT.items():
         yield f"`{address}`", _takes(PARAMETER_AT[target]), f"the same as `{target}`"
 
@@ -48,6 +55,12 @@ def _readings() -> Iterator[tuple[str, str, str]]:
     for address, reading in READINGS.items():
         unit = f", {reading.unit}" if reading.unit else ""
         yield f"`{address}`", f"read: `{reading.types}`{unit}", reading.help
+    yield (
+        f"`{ROOT}/insert/N`",
+        "read: `sss`",
+        "an effect: its name, its place, and why it is bypassed, if it is",
+    )
+    yield f"`{KNOB}/{RANGE}`", "read: `sffss...`", "of a knob: type, lowest, highest, unit, words, choices"
     yield f"`{ROOT}/latency/TERM`", "read: `f`, ms", "a part of the latency, as `rtsep bench` names them"
 
 

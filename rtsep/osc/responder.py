@@ -10,12 +10,13 @@ from rtsep.osc import daws
 from rtsep.osc.address import (
     ACTIONS,
     ERROR,
-    FADER_AT,
     LEARN,
-    PARAMETER_AT,
     ROOT,
     SHORT,
     address_of,
+    fader_at,
+    faders,
+    parameter_at,
     setting,
 )
 from rtsep.osc.desk import Desk
@@ -130,9 +131,10 @@ class Responder:
     def _found(self, address: str) -> list[str]:
         """What stands at an address or pattern."""
         address = SHORT.get(address, address)
-        if address in PARAMETER_AT:
+        console = self._desk.console
+        if parameter_at(address, console) is not None:
             return [address]
-        known = [*everything(self._status()), *FADER_AT]
+        known = [*everything(self._status(), self._desk), *faders(console)]
         found = matches(address, known) if is_pattern(address) else [address] * (address in known)
         if not found:
             raise CommandError(f"nothing is at {address[:200]}: see docs/osc.md")
@@ -140,10 +142,11 @@ class Responder:
 
     def _set(self, addresses: list[str], arguments: tuple[object, ...], sender: Sender) -> None:
         """Set every parameter among some addresses, or, if one of them does not take the value, none."""
-        parameters = [address for address in addresses if address in PARAMETER_AT or address in FADER_AT]
-        if not parameters:
+        found = [setting(address, arguments, self._desk.console) for address in addresses]
+        commands = [command for command in found if command is not None]
+        if not commands:
             raise CommandError(f"{addresses[0]} can only be read: send it without a value")
-        for command in [setting(address, arguments) for address in parameters]:
+        for command in commands:
             self._add(command, sender)
 
     def _add(self, command: Bind | SetParameter | None, sender: Sender) -> None:
@@ -162,7 +165,8 @@ class Responder:
 
     def _query(self, address: str, sender: Sender) -> None:
         """Answer with a value: after the commands before it, if they may change it."""
-        parameter = PARAMETER_AT.get(SHORT.get(address, address)) or FADER_AT.get(address)
+        console = self._desk.console
+        parameter = parameter_at(SHORT.get(address, address), console) or fader_at(address, console)
         order = self.orders.pending(parameter.name if parameter else None)
         if order is not None and address not in MOVING:
             order.ask(sender, address, question=True)

@@ -35,6 +35,7 @@ class Telling:
         self._out, self._subscribers = outbox, subscribers
         self._seen: dict[str, Values] = {}
         self._fault = ""
+        self._insert_faults: tuple[str, ...] = ()
 
     def changed(self, names: Iterable[str]) -> None:
         """Tell what was accepted: as it stands now, so that it never seems to go back."""
@@ -48,7 +49,11 @@ class Telling:
             files: look on the disk as well.
         """
         status = self._status()
-        still = [each for each in readable(status) if each not in MOVING and (files or each not in FILES)]
+        still = [
+            each
+            for each in readable(status, self._desk)
+            if each not in MOVING and (files or each not in FILES)
+        ]
         for address in still:
             values = value(address, status, self._desk)
             if self._seen.get(address) != values:
@@ -57,6 +62,10 @@ class Telling:
         if status.fault != self._fault:
             self._fault = status.fault
             self.failed(status.fault)
+        for fault in status.insert_faults:
+            if fault not in self._insert_faults:
+                self.failed(fault)
+        self._insert_faults = status.insert_faults
 
     def stream(self, due: Iterable[tuple[Sender, str]]) -> None:
         """Send what moves all the time to those whose turn it is."""
@@ -73,7 +82,7 @@ class Telling:
     def all(self, receiver: Sender) -> None:
         """Tell one subscriber everything that stands still."""
         status = self._status()
-        for address in everything(status):
+        for address in everything(status, self._desk):
             if address not in MOVING:
                 self._out.put(receiver, address, value(address, status, self._desk))
 
