@@ -35,8 +35,8 @@ from rtsep import control
 from rtsep.audio.device import find_device, open_device, terminate
 from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.engine import SWITCH_INTERVAL_S, Engine
+from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import load_bundle
-from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
 
 RATE = 48_000
@@ -80,7 +80,7 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
         device,
         control.Console.of([PROMPT]),
         options.reserve_ms,
-        step=live_step(bundle),
+        step=choose_backend(bundle).step,
     )
     engine.start()
     try:

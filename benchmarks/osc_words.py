@@ -28,8 +28,8 @@ from rtsep.audio.fake import FakeDevice
 from rtsep.control import Console
 from rtsep.desk import Desk
 from rtsep.engine import Engine
+from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import load_bundle
-from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import EncoderProcess
 from rtsep.osc.packet import read, write
@@ -76,7 +76,7 @@ def measure(bundle_name: str, count: int) -> dict[str, Any]:
         encoder(bundle.config.text_encoder, ["ready"])  # it loads while a session starts
         films = FilmCache(bundle, folder, encoder)
         device = FakeDevice(np.zeros((1, 1), np.float32), RATE, BLOCK)
-        engine = Engine(bundle.separator, films, device, console, step=live_step(bundle))
+        engine = Engine(bundle.separator, films, device, console, step=choose_backend(bundle).step)
         desk = stack.enter_context(closing(Desk(engine, console, Presets(folder))))
         server = stack.enter_context(OscServer(desk, lambda: engine.status, port=0))
         engine.open()

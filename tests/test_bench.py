@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,28 +34,31 @@ def test_the_report_has_every_figure(tmp_path: Path) -> None:
     terms = latency["terms_ms"]
     sums = ("algorithmic", "engine", "total")
     assert terms["total"] == pytest.approx(sum(terms[name] for name in terms if name not in sums))
-    for step in (report["step"], report["step_eager"]):
+    assert report["step"]["backend"] in report["backends"]
+    for step in (report["step"], *report["backends"].values()):
         assert 0 < step["p50_ms"] <= step["p95_ms"] <= step["p99_ms"] <= step["max_ms"]
     parts = report["compute"]["gmacs_per_s"]
     assert parts["total"] == pytest.approx(parts["encoder"] + parts["masker"] + parts["decoder"])
 
 
-def test_a_bundle_without_a_graph_is_timed_eager_and_one_with_it_by_its_graph(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_backend_is_timed_over_the_same_hops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = tiny_bundle(tmp_path / "bundle")
-    calls: list[str] = []
     separator = tiny_separator()
+    assert list(bench.step_times(bundle, 0.1)) == ["eager"]
+    calls: list[str] = []
 
-    def graph(*given: object) -> object:
-        calls.append("graph")
-        return separator(*given)
+    def way(name: str) -> Callable[..., object]:
+        def step(*given: object) -> object:
+            calls.append(name)
+            return separator(*given)
 
-    for step, expected in ((None, 0), (graph, bench.WARM_UP + 15)):
-        calls.clear()
-        monkeypatch.setattr(bench, "live_step", lambda bundle, step=step: step)
-        bench.step_times(bundle, 15 * separator.hop / separator.sample_rate)
-        assert len(calls) == expected
+        return step
+
+    ways = {name: (lambda name=name: way(name)) for name in ("eager", "graph", "int8")}
+    monkeypatch.setattr(bench, "backends", lambda bundle: ways)
+    times = bench.step_times(bundle, 15 * separator.hop / separator.sample_rate)
+    assert list(times) == list(ways)
+    assert calls == (bench.WARM_UP + 15) * list(ways)
 
 
 def test_the_demonstration_writes_what_it_made_and_what_is_left(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from rtsep.errors import BundleError
 from rtsep.models.bundle import GRAPH, Bundle, load_bundle
 from rtsep.models.codec import CodecConfig
-from rtsep.models.onnx import Step, export_step, live_step, onnx_step
+from rtsep.models.onnx import Step, export_step, onnx_step
 from rtsep.models.separator import Mix, Separator
 from rtsep.pipeline import Pipeline
 
@@ -173,19 +172,3 @@ def test_a_file_that_is_no_graph_is_refused_in_one_line(shipped: Bundle, tmp_pat
         case "folder":
             path.mkdir()
     refusal(path, shipped.separator)
-
-
-def test_the_live_step_is_the_graph_where_there_is_one_and_the_model_runs_on_the_processor(
-    shipped: Bundle, tmp_path: Path
-) -> None:
-    step = live_step(shipped)
-    assert step is not None
-    assert max(difference(shipped.separator, step, 1, 1, 1, hops=3)) <= CLOSE
-    without = builders.tiny_bundle(tmp_path / "bundle")
-    assert without.graph is None
-    assert live_step(without) is None
-    shutil.copy(shipped.path / GRAPH, without.path)
-    with pytest.raises(BundleError, match="not this model's graph"):
-        live_step(without)
-    without.separator.to("meta")  # stands for an accelerator
-    assert live_step(without) is None

@@ -28,11 +28,11 @@ def measure(block: NDArray[np.float32]) -> tuple[Level, ...]:
     if len(block) == 0:
         return (Level(FLOOR_DB, FLOOR_DB),) * int(block.shape[1])
     loud = np.abs(block)
-    peaks: list[float] = loud.max(axis=0).tolist()
+    peaks: list[float] = np.maximum.reduce(loud, axis=0).tolist()
     clipped = (loud >= 1.0).sum(axis=0).tolist() if max(peaks) >= 1.0 else [0] * len(peaks)
     # Squares in double: a long block of loud samples would lose the quiet ones in single precision.
-    means: list[float] = np.sqrt(np.mean(np.square(block, dtype=np.float64), axis=0)).tolist()
+    energies: list[float] = np.add.reduce(np.square(block, dtype=np.float64), axis=0).tolist()
     return tuple(
-        Level(decibels(peak), decibels(mean), over)
-        for peak, mean, over in zip(peaks, means, clipped, strict=True)
+        Level(decibels(peak), decibels(math.sqrt(energy / len(block))), over)
+        for peak, energy, over in zip(peaks, energies, clipped, strict=True)
     )

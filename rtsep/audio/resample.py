@@ -12,6 +12,7 @@ the Nyquist frequency of the slower rate.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +53,17 @@ class Ratio:
             raise ValueError(f"reach {chosen} must be 1 to {int(_LONGEST_REACH_S * faster)} samples (2 ms)")
         return cls(rate_in, rate_out, chosen)
 
-    @property
+    @cached_property
     def up(self) -> int:
         """L: ticks of the common clock (the least common multiple of the rates) in an input sample."""
         return self.rate_out // math.gcd(self.rate_in, self.rate_out)
 
-    @property
+    @cached_property
     def down(self) -> int:
         """M: ticks of the common clock in an output sample."""
         return self.rate_in // math.gcd(self.rate_in, self.rate_out)
 
-    @property
+    @cached_property
     def reach_ticks(self) -> int:
         """The reach in ticks of the common clock."""
         return self.reach * min(self.up, self.down)

@@ -18,9 +18,9 @@ from rtsep.audio.fake import FakeDevice
 from rtsep.control import Console
 from rtsep.engine import Engine
 from rtsep.evaluate.latency import measure_latency
+from rtsep.models.backends import Name, backends, choose_backend
 from rtsep.models.bundle import Bundle, load_bundle
 from rtsep.models.condition import Condition
-from rtsep.models.onnx import Step, live_step
 from rtsep.models.prompts import FilmTable
 from rtsep.models.separator import Separator
 from rtsep.pipeline import Pipeline
@@ -45,14 +45,15 @@ def bench_session(
     torch.set_num_threads(1)
     bundle = load_bundle(bundle_name)
     separator = bundle.separator
-    step, eager = step_times(bundle, seconds)
+    times = step_times(bundle, seconds)
+    live = choose_backend(bundle).name
     report: dict[str, Any] = {
         "bundle": bundle_name,
         "stream": {"max_abs_diff": stream_difference(separator)},
         "latency": latency(separator, sample_rate, block),
         "compute": {"gmacs_per_s": gmacs_per_second(separator)},
-        "step": step,
-        "step_eager": eager,
+        "step": {"backend": live, **times[live]},
+        "backends": times,
     }
     show(_table(report))
     if json_file is not None:
@@ -113,37 +114,37 @@ def gmacs_per_second(separator: Separator) -> dict[str, float]:
     return found | {"total": counter.get_total_flops() / 2e9}
 
 
-def step_times(bundle: Bundle, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Time of one hop, one thread, one prompt, mono: as the live engine runs it, and eager.
+def step_times(bundle: Bundle, seconds: float) -> dict[Name, dict[str, float]]:
+    """Time of one hop, one thread, one prompt, mono, by every backend there is.
 
-    The two take turns hop by hop, so that both meet the same moods of the machine.
+    They take turns hop by hop, so that all meet the same moods of the machine.
     """
     separator = bundle.separator
     condition = _any_condition(separator)
     film = condition.film[None, :, None]
     sound = torch.randn(1, 1, separator.hop) * 0.1
-    steps: list[Step] = [live_step(bundle) or separator, separator]
-    states = [separator.initial_state(1, 1, 1, 1) for _ in steps]
-    times: list[list[float]] = [[] for _ in steps]
+    steps = {name: make() for name, make in backends(bundle).items()}
+    states = {name: separator.initial_state(1, 1, 1, 1) for name in steps}
+    times: dict[Name, list[float]] = {name: [] for name in steps}
     with torch.inference_mode():
         for number in range(WARM_UP + round(seconds * separator.sample_rate / separator.hop)):
-            for way, step in enumerate(steps):
+            for name, step in steps.items():
                 started = time.perf_counter()
-                _, states[way] = step(sound, film, states[way], condition.mix)
+                _, states[name] = step(sound, film, states[name], condition.mix)
                 if number >= WARM_UP:
-                    times[way].append(1000 * (time.perf_counter() - started))
+                    times[name].append(1000 * (time.perf_counter() - started))
     hop_ms = 1000 * separator.hop / separator.sample_rate
-    live, eager = (_summary(way, hop_ms) for way in times)
-    return live, eager
+    return {name: _summary(taken, hop_ms) for name, taken in times.items()}
 
 
 def _summary(times_ms: list[float], hop_ms: float) -> dict[str, float]:
-    p50, p95, p99 = np.percentile(times_ms, [50, 95, 99])
+    p50, p95, p99, p999 = np.percentile(times_ms, [50, 95, 99, 99.9])
     return {
         "hop_ms": hop_ms,
         "p50_ms": float(p50),
         "p95_ms": float(p95),
         "p99_ms": float(p99),
+        "p99.9_ms": float(p999),
         "max_ms": max(times_ms),
         "rtf": sum(times_ms) / len(times_ms) / hop_ms,
     }

@@ -15,9 +15,9 @@ from rtsep.audio.file import AudioSink
 from rtsep.control import Console
 from rtsep.evaluate.scores import si_sdr_db
 from rtsep.evaluate.synthetic import SOUNDS
+from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import Bundle, load_bundle
 from rtsep.models.condition import Condition
-from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
 from rtsep.pipeline import Pipeline
 from rtsep.render import render
@@ -71,7 +71,7 @@ def _separate(bundle: Bundle, films: FilmCache, words: str, mixture: Mono) -> tu
     """The part of the mixture that the words name, and the real-time factor, hop by hop on one thread."""
     console, separator = Console.of([words]), bundle.separator
     condition = Condition.of(console, films, separator.film_head.out.out_features)
-    worker = Worker(Pipeline(separator, condition, SAMPLE_RATE, 1, live_step(bundle)), console)
+    worker = Worker(Pipeline(separator, condition, SAMPLE_RATE, 1, choose_backend(bundle).step), console)
     worker.pipeline.warm_up()
     hop = worker.pipeline.timing.period
     blocks = (mixture[start : start + hop, None] for start in range(0, len(mixture), hop))

@@ -5,6 +5,7 @@
     config.json          BundleConfig: codec, masker, text encoder, lookahead
     weights.safetensors  half precision; nothing in a bundle is ever unpickled
     step.onnx            one hop as a graph without weights, for ONNX Runtime; may be missing
+    step.int8.onnx       the same, which takes the masker's matrices as bytes; may be missing
     codes-7.onnx         one frame of a stream of codes, of 7 codebooks, as a graph; may be missing
     films.safetensors    FiLM parameters of prompts that are wanted at once, by prompt; may be missing
     README.md            the model card: data and licences, steps, figures, limits
@@ -35,7 +36,7 @@ from rtsep.models.separator import Separator
 DEFAULT_BUNDLE = "default"
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
-GRAPH, FILMS = "step.onnx", "films.safetensors"
+GRAPH, INT8_GRAPH, FILMS = "step.onnx", "step.int8.onnx", "films.safetensors"
 CODE_GRAPH = "codes-{}.onnx"
 """With the number of codebooks."""
 
@@ -72,6 +73,12 @@ class Bundle:
     def graph(self) -> Path | None:
         """The graph of one hop, where there is one."""
         path = self.path / GRAPH
+        return path if path.is_file() else None
+
+    @property
+    def int8_graph(self) -> Path | None:
+        """The graph that takes the masker's matrices as bytes, where there is one."""
+        path = self.path / INT8_GRAPH
         return path if path.is_file() else None
 
     def code_graph(self, codebooks: int) -> Path | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rtsep.errors import BundleError
+from rtsep.models import int8
 from rtsep.nn.streaming import State
 
 _OPSET = 23
@@ -27,6 +28,8 @@ def export_graph(
     output_names: Sequence[str],
     shapes: tuple[Any, ...],
     path: Path,
+    int8_path: Path | None = None,
+    int8_weights: Collection[str] = (),
 ) -> None:
     """Write a module's forward as a graph; takes about 15 s, and the packages onnx and onnxscript.
 
@@ -37,6 +40,8 @@ def export_graph(
         output_names: one for each tensor.
         shapes: the free dimensions of the inputs, as ``torch.export`` takes them.
         path: the graph's file.
+        int8_path: for the same graph with some weights as bytes, if wanted.
+        int8_weights: the names of those.
 
     Raises:
         BundleError: the packages are missing.
@@ -83,6 +88,9 @@ def export_graph(
         del node.metadata_props[:]  # where in our source each came from: most of the file
         node.doc_string = ""
     path.write_bytes(model.SerializeToString())
+    if int8_path is not None:
+        int8.quantize(model, map(_marked, int8_weights))
+        int8_path.write_bytes(model.SerializeToString())
 
 
 class Graph:
@@ -103,8 +111,10 @@ class Graph:
         try:
             graph = path.read_bytes()
             # Only the package onnx could list the names in a graph; marked as they are they can be sought.
-            found = {_marked(name): tensor.numpy() for name, tensor in weights(module).items()}
-            found = {name: array for name, array in found.items() if name.encode() in graph}
+            known = {_marked(name): tensor for name, tensor in weights(module).items()}
+            for name in [each for each in known if int8.names(each)[0].encode() in graph]:
+                known |= zip(int8.names(name), int8.quantized(known.pop(name)), strict=True)
+            found = {name: tensor.numpy() for name, tensor in known.items() if name.encode() in graph}
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in found.values()]
             options.add_external_initializers(list(found), values)
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -154,10 +154,11 @@ class Masker(Streaming):
             x, new_state = layer(x, own, context, layer_state)
             new_states.append(new_state)
         x = film(self.norm(x), *films[-2:])
+        x = self.leave(x)
         if one_frame:
             x = x[:, None]
         floor = self.config.floor
-        mask = floor + (1 - floor) * torch.sigmoid(self.leave(x))
+        mask = floor + (1 - floor) * torch.sigmoid(x)
         mask = mask.repeat_interleave(self.config.group, dim=-1)
         return mask.transpose(1, 2), tuple(new_states)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rtsep.models.bundle import Bundle
 from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered
 from rtsep.models.separator import Mix, Separation, Separator
 from rtsep.nn.streaming import State
@@ -54,12 +53,13 @@ class _Flat(nn.Module):
 
 
 @torch.no_grad()
-def export_step(separator: Separator, path: Path) -> None:
+def export_step(separator: Separator, path: Path, int8_path: Path | None = None) -> None:
     """Write the graph of one hop; takes about 15 s, and the packages onnx and onnxscript.
 
     Args:
         separator: on the CPU, in float32.
         path: the graph's file; no weights are in it.
+        int8_path: for the same graph with the masker's matrices as bytes, if wanted.
 
     Raises:
         BundleError: the packages are missing.
@@ -91,6 +91,8 @@ def export_step(separator: Separator, path: Path) -> None:
         ["wave", "upper_gain", *numbered("new_state", flat)],
         shapes,
         path,
+        int8_path,
+        [name for name, weight in separator.masker.named_parameters("separator.masker") if weight.ndim > 1],
     )
 
 
@@ -138,9 +140,3 @@ def _difference(step: Step, separator: Separator) -> float:
         for mine, wanted in zip(found, expected, strict=True):
             worst = torch.maximum(worst, (mine - wanted).abs().max())
     return float(worst)
-
-
-def live_step(bundle: Bundle) -> Step | None:
-    """The fastest way to run one hop of a bundle where it is: its graph, on a processor."""
-    device = next(bundle.separator.parameters()).device
-    return onnx_step(bundle.graph, bundle.separator) if bundle.graph and device.type == "cpu" else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from rtsep.models.bundle import CODE_GRAPH, FILMS, GRAPH, load_bundle
+from rtsep.models.bundle import CODE_GRAPH, FILMS, GRAPH, INT8_GRAPH, load_bundle
 from rtsep.models.code_graph import export_code_step
 from rtsep.models.code_path import codebooks_within
 from rtsep.models.onnx import export_step
@@ -31,7 +31,7 @@ def prepare_bundle(folder: Path, prompts: Iterable[str]) -> None:
     """
     (folder / FILMS).unlink(missing_ok=True)  # they would be taken for the new weights' own
     bundle = load_bundle(str(folder))
-    export_step(bundle.separator, folder / GRAPH)
+    export_step(bundle.separator, folder / GRAPH, folder / INT8_GRAPH)
     codebooks = codebooks_within(bundle.separator)
     export_code_step(bundle.separator, codebooks, folder / CODE_GRAPH.format(codebooks))
     with tempfile.TemporaryDirectory() as cache:

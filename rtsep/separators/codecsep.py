@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from rtsep.errors import BundleError
+from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
-from rtsep.models.onnx import Step, live_step
+from rtsep.models.onnx import Step
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import EncoderProcess
 from rtsep.separators.protocol import LiveSeparator, Mix, Separation, SeparatorState
@@ -52,12 +53,12 @@ class CodecSep(LiveSeparator):
         return (self._one_hop if one else self._model.step)(mixture, condition, state, mix)
 
     def go_live(self, played: bool) -> None:
-        """Load the graph of one hop and, for words still to come, the text encoder, away from the audio."""
+        """Find the fastest way to run a hop and, for words still to come, start the text encoder."""
         if not self._model.masker.causal:
             raise BundleError(
                 f"{self.name} looks at whole recordings, forwards and backwards: it takes files, nothing live"
             )
-        self._one_hop = live_step(self._bundle) or self._model.step
+        self._one_hop = choose_backend(self._bundle).step
         if played and self._encoder is None:
             self._encoder = EncoderProcess(self._bundle.config.text_encoder)
             self._films = FilmCache(self._bundle, encode=self._encoder)
