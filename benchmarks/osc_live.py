@@ -18,8 +18,8 @@ from rtsep.audio.device import find_device, open_device, terminate
 from rtsep.control import Console
 from rtsep.desk import Desk
 from rtsep.engine import SWITCH_INTERVAL_S, Engine
+from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import load_bundle
-from rtsep.models.onnx import live_step
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import EncoderProcess
 from rtsep.osc.server import OscServer
@@ -40,7 +40,7 @@ def main() -> None:
     device = open_device(find_device(None, "input"), find_device(None, "output"))
     with tempfile.TemporaryDirectory() as folder, EncoderProcess(bundle.config.text_encoder) as encoder:
         films = FilmCache(bundle, encode=encoder)
-        takes, step = Path(folder) / "takes", live_step(bundle)
+        takes, step = Path(folder) / "takes", choose_backend(bundle).step
         engine = Engine(bundle.separator, films, device, console, step=step, recordings=takes)
         desk = Desk(engine, console, Presets(Path(folder) / "presets"))
         with closing(desk), OscServer(desk, lambda: engine.status, port=0) as server:
