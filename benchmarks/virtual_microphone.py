@@ -1,9 +1,9 @@
-"""The noise-free microphone of docs/studio.md, end to end on PipeWire without a sound card: what does a call hear?
+"""The noise-free microphone of docs/studio.md, end to end on PipeWire without a sound card.
 
 dbus-run-session python benchmarks/virtual_microphone.py --json microphone.json
 
-Needs pipewire, wireplumber, pipewire-pulse, pipewire-jack and pulseaudio-utils. A sink stands for the room, its
-monitor for the microphone in it; a program of PulseAudio's records from the virtual source as a call would.
+Needs pipewire, wireplumber, pipewire-pulse, pipewire-jack and pulseaudio-utils. A sink stands for the room,
+its monitor for the microphone in it; a program of PulseAudio's records from the source, as a call would.
 """
 
 from __future__ import annotations

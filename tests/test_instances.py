@@ -27,7 +27,7 @@ from rtsep.audio.client_name import VARIABLE
 os.environ[VARIABLE] = "rtsep voice"
 from rtsep.audio.device import find_device, open_device, terminate
 from rtsep.audio.patchbay import connect, connections, remembered
-device = open_device(find_device(None, "input"), find_device(None, "output"))
+device = open_device(find_device("JACK", "input"), find_device("JACK", "output"))
 at_first = connections("rtsep voice")
 connect("rtsep voice", {{**at_first, "out_0": ["system:playback_2"]}})
 with remembered("rtsep voice", Path({folder!r})):
