@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtsep import control
-from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.audio.device import find_devices, open_device
 from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.engine import SWITCH_INTERVAL_S, Engine
 from rtsep.models.backends import choose_backend
@@ -62,7 +62,7 @@ def main() -> None:
         baseline = stack.enter_context(jack_server.server(theirs, RATE, options.block))
         stack.enter_context(_thru(baseline))
         environment = stack.enter_context(jack_server.server(ours, RATE, options.block))
-        os.environ.update(environment)  # before PortAudio is loaded, which looks for JACK only then
+        os.environ.update(environment)  # before the process of the card is started
         report = _measure(options, Path(environment["JACK_SERVER_LOG"]), Path(baseline["JACK_SERVER_LOG"]))
     Console().print(_table(report))
     if options.json:
@@ -73,7 +73,7 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     torch.set_num_threads(1)
     bundle = load_bundle(options.bundle)
-    device = open_device(find_device(None, "input"), find_device(None, "output"))
+    device = open_device(*find_devices(None, None))
     engine = Engine(
         bundle.separator,
         FilmCache(bundle),
@@ -91,7 +91,6 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
             after = (engine.status, engine.worker.busy_s, _xruns(own_log), _xruns(baseline_log), _ticks())
     finally:
         engine.stop()
-        terminate()
     seconds = after[0].seconds - before[0].seconds
     callbacks = options.seconds * RATE / options.block
     own = 100 * (after[0].dropouts - before[0].dropouts) / callbacks

@@ -24,7 +24,7 @@ def server(folder: Path, sample_rate: int = 48000, period: int = 256) -> Iterato
         "JACK_NO_START_SERVER": "1",
         "JACK_NO_AUDIO_RESERVATION": "1",
         "OMP_NUM_THREADS": "1",
-    }
+    } | _without_alsa_plugins(folder)
     driver = ["-d", "dummy", "-r", str(sample_rate), "-p", str(period)]
     for realtime in (["-R", "-P70"], ["-r"]):
         with (folder / f"jackd{realtime[0]}.log").open("w+") as log:
@@ -41,14 +41,25 @@ def server(folder: Path, sample_rate: int = 48000, period: int = 256) -> Iterato
     raise RuntimeError(f"jackd did not start: {said}")
 
 
-def run(program: str, environment: dict[str, str], timeout_s: float = 60.0) -> str:
+def run(program: str, environment: dict[str, str], timeout_s: float = 120.0) -> str:
     """Run a Python program as a client; returns what it printed."""
-    command = [sys.executable, "-W", "error", "-c", program]
+    command = [sys.executable, "-X", "faulthandler", "-W", "error", "-c", program]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"ended with {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def _without_alsa_plugins(folder: Path) -> dict[str, str]:
+    """Leave out the cards that ALSA's plugins for JACK and PipeWire add where they are installed."""
+    system = Path("/usr/share/alsa/alsa.conf")
+    said = system.read_text(encoding="utf-8") if system.exists() else ""
+    if "cards.@hooks" not in said:
+        return {}
+    own = folder / "alsa.conf"
+    own.write_text(said[said.index("cards.@hooks") :], encoding="utf-8")  # behind what loads conf.d
+    return {"ALSA_CONFIG_PATH": str(own)}
 
 
 def _is_ready(process: subprocess.Popen[bytes], environment: dict[str, str]) -> bool:

@@ -340,8 +340,13 @@ def evaluate(
     benchmark_session(bundle, str(benchmark), root, limit=limit, mask=mask, **files)
 
 
-@app.command()
+bench_app = typer.Typer(help="Measure streaming exactness, time per hop, compute and latency.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.callback(invoke_without_command=True)
 def bench(
+    context: typer.Context,
     bundle: BundleName = "default",
     seconds: Annotated[float, typer.Option(help="Sound to time.")] = 10.0,
     rate: Annotated[int, typer.Option(help="Device rate for the latency, Hz.")] = 48_000,
@@ -349,6 +354,24 @@ def bench(
     json_file: JsonFile = None,
 ) -> None:
     """Measure streaming exactness, time per hop, compute and latency."""
+    if context.invoked_subcommand is not None:
+        return
     from rtsep.evaluate.bench import bench_session
 
     bench_session(bundle, seconds, rate, block, json_file)
+
+
+@bench_app.command()
+def roundtrip(
+    bundle: BundleName = "default",
+    input: Annotated[str | None, typer.Option("--input", "-i", help="Device at one end of a cable.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Device at its other end; neither: a fake device.")
+    ] = None,
+    block: Annotated[int, typer.Option(help="Samples a callback of the device; 0: its own choice.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure the latency, declared against measured: on a fake device, or through a cable."""
+    from rtsep.evaluate.roundtrip import roundtrip_session
+
+    roundtrip_session(bundle, input, output, block, json_file)

@@ -44,15 +44,16 @@ def say(text: str) -> None:
 
 
 def teller() -> Callable[[Status], None]:
-    """What says, of every status it is given, which inserts have stopped working since the one before."""
+    """What says, of every status it is given, what has gone wrong since the one before."""
     known: tuple[str, ...] = ()
 
     def tell(status: Status) -> None:
         nonlocal known
-        for fault in status.insert_faults:
+        now = (status.fault, *status.insert_faults)
+        for fault in now:
             if fault and fault not in known:
                 say(fault)
-        known = status.insert_faults
+        known = now
 
     return tell
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -23,11 +21,13 @@ from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import Command, Console, Quit, Record, ResetCounts, Status
 from rtsep.effects.rack import Rack
 from rtsep.errors import CommandError, DeviceError, EngineError
+from rtsep.failsafe import Failsafe
 from rtsep.lanes import Lanes
 from rtsep.latency import LatencyBudget
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
 from rtsep.pipeline import Pipeline
+from rtsep.priority import audio_core, hurry, keep_off
 from rtsep.recorder import Takes
 from rtsep.separators.protocol import Steps
 from rtsep.timing import Timing
@@ -38,8 +38,10 @@ SWITCH_INTERVAL_S = 2e-5
 interpreter, and with another busy thread waits so long to get it back. Python's own 5 ms is half a hop, 500
 times a hop (measured with a busy thread, 3.6 ms without: 7.6 ms a hop at 0.5 ms, 4.8 at 0.02)."""
 
-_PRIORITY = 10
-"""Real-time priority of the worker: above all that is not audio, below every audio callback."""
+REOPEN_S = 0.2
+"""What passes before a device that could not be opened again is tried once more."""
+
+Reopen = Callable[[Callable[[], bool]], AudioDevice]
 
 
 class Films(Protocol):
@@ -58,7 +60,8 @@ class Engine:
     """Live separation on an open device; a ``Host`` for a ``Desk``.
 
     ``start`` makes the one thread there is; ``apply``, ``obey``, ``knows``, ``learn`` and ``status`` may be
-    used from any other.
+    used from any other. A device that goes away is waited for, if ``reopen`` can open it again; a pipeline
+    that breaks is replaced, and the input heard meanwhile.
 
     Args:
         separator: the model, on the device that is to run it.
@@ -70,6 +73,8 @@ class Engine:
         stems: strips that have an output of their own, beside the residual; 0 for one output.
         rack: effects, for the device's rate and channels; the caller closes it.
         recordings: folder for what ``Record`` writes.
+        reopen: opens the device anew, as soon as it is there; gives up with a ``DeviceError`` when what it is
+            given becomes true. It may come back with another rate and block.
     """
 
     def __init__(
@@ -84,33 +89,74 @@ class Engine:
         stems: int = 0,
         rack: Rack | None = None,
         recordings: Path | None = None,
+        reopen: Reopen | None = None,
     ) -> None:
-        self._films, self._device, self._stems = films, device, stems
+        self._separator, self._films, self._stems, self._step = separator, films, stems, step
+        self._reserve_ms, self._reopen = reserve_ms, reopen
         self._parameters = separator.condition_size
         self._rack = rack or Rack()
-        timing = Timing(separator, device.sample_rate, self._rack.latency_samples)
-        lag = callbacks_late(device.block, device.sample_rate, reserve_ms)
-        self._prefill = prefill_samples(device.block, lag, timing.emitted, timing.period)
-        self.latency: LatencyBudget = timing.budget(self._prefill, device.device_latency_samples)
-        condition = self._condition(console)
+        self._take(device)
         console = replace(console, inserts=self._rack.inserts)
-        lanes = Lanes(self._rack, stems, console, device.sample_rate)
-        self.pipeline = Pipeline(separator, condition, device.sample_rate, device.channels_in, step, lanes)
-        terms = self.latency.terms_ms()
-        promised = Status(latency_ms=terms.pop("total"), latency_terms_ms=tuple(terms.items()))
-        self.worker = Worker(self.pipeline, console, promised)
+        self.worker = Worker(self._new_pipeline(console), console, self._promised(Status()))
+        self._failsafe = Failsafe(self.worker, self._replacement)
         self._takes = Takes(recordings or user_music_path() / "rtsep")
         self._opened = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtsep-worker")
         self._failure: BaseException | None = None
+        self._trouble = ""
+        self._dropouts_before = 0  # of devices that have gone
+        self.realtime: bool | None = None
+        """Whether the system runs the worker before others; None until it has been asked."""
+
+    def _take(self, device: AudioDevice, chunk_hops: int = 1) -> None:
+        """Promise a latency on a device, from its rate and its block."""
+        self._device, self._chunk_hops = device, chunk_hops
+        timing = Timing(self._separator, device.sample_rate, self._rack.latency_samples, chunk_hops)
+        lag = callbacks_late(device.block, device.sample_rate, self._reserve_ms)
+        self._prefill = prefill_samples(device.block, lag, timing.emitted, timing.period)
+        self.latency: LatencyBudget = timing.budget(self._prefill, device.device_latency_samples)
+
+    def _new_pipeline(self, console: Console) -> Pipeline:
+        device, condition = self._device, self._condition(console)
+        lanes = Lanes(self._rack, self._stems, console, device.sample_rate)
+        return Pipeline(
+            self._separator,
+            condition,
+            device.sample_rate,
+            device.channels_in,
+            self._step,
+            lanes,
+            chunk_hops=self._chunk_hops,
+        )
+
+    def _replacement(self) -> Pipeline:
+        """A pipeline for the place of one that broke, ready to run."""
+        pipeline = self._new_pipeline(self.worker.status.console)
+        pipeline.warm_up()
+        return pipeline
+
+    def _promised(self, status: Status) -> Status:
+        """A status with the latency as it now is."""
+        terms = self.latency.terms_ms()
+        return replace(status, latency_ms=terms.pop("total"), latency_terms_ms=tuple(terms.items()))
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What the sound goes through."""
+        return self.worker.pipeline
 
     @property
     def status(self) -> Status:
         """What the engine is doing; of dropouts also those since the worker last did anything."""
-        dropouts = self._device.dropouts - self.worker.dropouts_before
-        status, fault = replace(self.worker.status, dropouts=dropouts), self._takes.fault
-        return replace(status, recording="", fault=fault) if fault else status
+        dropouts = self._dropouts - self.worker.dropouts_before
+        status, stopped = replace(self.worker.status, dropouts=dropouts), self._takes.fault
+        fault = self._trouble or self._failsafe.trouble or stopped
+        return replace(status, recording="" if stopped else status.recording, fault=fault)
+
+    @property
+    def _dropouts(self) -> int:
+        return self._dropouts_before + self._device.dropouts
 
     def spectra(self) -> dict[str, bytes]:
         """The newest spectrum of input and output, see ``band_levels``; empty before the first sample."""
@@ -201,12 +247,13 @@ class Engine:
         """Stop the worker, then the device.
 
         Raises:
-            DeviceError: the device had gone.
+            DeviceError: the device had gone, and nobody could open it again.
         """
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self.worker.obey(self._device.dropouts)  # else a recording that was to end would wait for ever
+        self._failsafe.close()
+        self.worker.obey(self._dropouts)  # else a recording that was to end would wait for ever
         self._takes.close()  # the worker is gone, so nobody hands anything over any more
         self._device.stop()
         if self._failure is not None:
@@ -214,33 +261,82 @@ class Engine:
 
     def _run(self) -> None:
         try:
-            _hurry()
+            self.realtime = hurry()
+            keep_off(audio_core())
             if self.pipeline.on_cpu:
                 torch.set_num_threads(1)  # two threads beside other load made a 33 ms step 592 ms
             while not self._stopping.is_set():
-                if self._device.wait(timeout_s=0.1):
-                    self.step()
-                elif not self._device.alive:
-                    raise DeviceError(
-                        "the audio device has gone: plug it in or restart its server, and run again"
-                    )
+                try:
+                    self._sound()
+                except DeviceError as error:
+                    self._come_back(error)
         except BaseException as error:
             self._failure = error
 
+    def _sound(self) -> None:
+        """Process what comes, until the engine stops.
+
+        Raises:
+            DeviceError: the device has gone, or is no longer what it was.
+        """
+        while not self._stopping.is_set():
+            if self._device.wait(timeout_s=0.1):
+                self.step()
+            elif not self._device.alive:
+                raise DeviceError(
+                    "the audio device has gone: plug it in or restart its server, and run again"
+                )
+
     def step(self) -> None:
         """Process what the device has captured, once; the worker's thread does nothing else."""
-        self._device.write(self.worker.process(self._device.read(), self._device.dropouts))
+        self._device.write(self._failsafe.process(self._device.read(), self._dropouts))
 
+    def _come_back(self, error: DeviceError) -> None:
+        """Let go of a device that is lost, and go on when it is there again, with all that was set.
 
-def _hurry() -> None:
-    """Have the system run this thread before others, where that is allowed (on Linux: root, group ``audio``).
+        Raises:
+            DeviceError: the same, where nobody can open it again.
+        """
+        if self._reopen is None:
+            raise error
+        self._trouble = "the audio device has gone, and is waited for"
+        self._dropouts_before += self._device.dropouts + 1
+        self._device.stop()
+        while not self._unwanted():
+            try:
+                self._resume(self._reopen(self._unwanted))
+            except DeviceError:
+                self._stopping.wait(REOPEN_S)
+            else:
+                self._trouble = ""
+                return
 
-    Measured beside a training run on both cores: 3.6 ms a hop instead of 8.9.
-    """
-    if sys.platform == "linux":
-        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-        with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(_PRIORITY))
+    def _unwanted(self) -> bool:
+        """Whether nobody waits for the device any more; orders are obeyed all the same."""
+        self.worker.obey(self._dropouts_before)
+        return self._stopping.is_set()
+
+    def _resume(self, device: AudioDevice) -> None:
+        """Go on, on a device that has come back.
+
+        Raises:
+            DeviceError: its rate is another, and the inserts cannot follow.
+        """
+        if device.sample_rate != self._device.sample_rate and self._rack.inserts:
+            device.stop()
+            self._trouble = (
+                f"the audio device has come back at {device.sample_rate} Hz, the inserts are for "
+                f"{self._device.sample_rate}: set it back, or start again"
+            )
+            raise DeviceError(self._trouble)
+        if device.sample_rate != self._device.sample_rate and self._takes.end():  # a file has one rate
+            self.worker.orders.put(StopRecording())
+            self.worker.obey(self._dropouts_before)
+        self._take(device, self._chunk_hops)
+        self._failsafe.forget()
+        self.worker.restart(self._replacement())
+        self.worker.status = self._promised(self.worker.status)
+        device.start(self._prefill)
 
 
 def callbacks_late(block: int, sample_rate: int, reserve_ms: float) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from rtsep.audio.client_name import VARIABLE
 from rtsep.audio.contract import AudioDevice
-from rtsep.audio.device import find_device, open_device
+from rtsep.audio.device import find_devices, open_device
+from rtsep.audio.duplex import Duplex
 from rtsep.audio.patchbay import remembered
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings, run_settings
@@ -23,7 +25,7 @@ from rtsep.display import say
 from rtsep.effects.protocol import Format
 from rtsep.effects.rack import Rack
 from rtsep.ends import stem_count
-from rtsep.engine import SWITCH_INTERVAL_S
+from rtsep.engine import SWITCH_INTERVAL_S, Reopen
 from rtsep.engine import Engine as WorkingEngine
 from rtsep.latency import LatencyBudget
 from rtsep.presets import Presets
@@ -63,7 +65,10 @@ class Session:
             if settings.name is not None:
                 os.environ[VARIABLE] = settings.name
             sys.setswitchinterval(SWITCH_INTERVAL_S)
-            device = device or _sound_card(settings, stems)
+            reopen: Reopen | None = None
+            if device is None:
+                card = _sound_card(settings, stems)
+                device, reopen = card(), lambda unwanted: card(unless=unwanted)
             with ExitStack() as opened_device:
                 opened_device.callback(device.stop)
                 form = Format.at(separator, device.sample_rate, device.channels_in)
@@ -77,6 +82,7 @@ class Session:
                     settings.reserve_ms,
                     stems=stems,
                     rack=rack,
+                    reopen=reopen,
                 )
                 opened_device.pop_all()
             stack.callback(self._stop)
@@ -95,7 +101,7 @@ class Session:
 
     @property
     def running(self) -> bool:
-        """Whether sound is being processed; False as well after the device has gone."""
+        """Whether sound is being processed, or a device that has gone is waited for."""
         return self.engine.running
 
     def __getitem__(self, name: str) -> Value:
@@ -135,7 +141,7 @@ class Session:
         self.submit(ResetCounts())
 
     def wait(self, seconds: float) -> None:
-        """Let it play for a while; returns early where the device has gone."""
+        """Let it play for a while; returns early where it has stopped."""
         end = time.monotonic() + seconds
         while self.running and (left := end - time.monotonic()) > 0:
             time.sleep(min(0.05, left))
@@ -224,11 +230,12 @@ def opened(separator: str | LiveSeparator, settings: RunSettings) -> LiveSeparat
     return open_separator(separator, compute_device(settings.compute))
 
 
-def _sound_card(settings: RunSettings, stems: int) -> AudioDevice:
+def _sound_card(settings: RunSettings, stems: int) -> Callable[..., Duplex]:
+    """What opens the sound card meant, now (without arguments) or when it comes back (``unless``)."""
     channels = settings.channels or 1
-    return open_device(
-        find_device(settings.input, "input"),
-        find_device(settings.output, "output"),
+    return partial(
+        open_device,
+        *find_devices(settings.input, settings.output),
         sample_rate=settings.device_rate,
         block=settings.block,
         channels_in=channels,

@@ -61,6 +61,7 @@ class Pipeline:
         channels: audio channels; they share one mask.
         step: what runs the model over one hop, the separator's own step by default.
         lanes: what becomes of the condition's outputs; by default each is put out as it is.
+        chunk_hops: hops that go through the model together, live: more latency, less work for each.
     """
 
     def __init__(
@@ -71,13 +72,15 @@ class Pipeline:
         channels: int,
         step: Step | None = None,
         lanes: Lanes | None = None,
+        *,
+        chunk_hops: int = 1,
     ) -> None:
         self.separator, self.channels = separator, channels
         self._decoded = len(condition.mix.dry)
         self.lanes = lanes or Lanes(Rack(), self._decoded - 1, Console(), sample_rate)
         self.outputs = self.lanes.outputs
         """How many sounds come out, side by side."""
-        self.timing = Timing(separator, sample_rate, self.rack.latency_samples)
+        self.timing = Timing(separator, sample_rate, self.rack.latency_samples, chunk_hops)
         self._late = self.timing.inserts  # samples that effects give out before time 0
         self._wait = Delay(self._late, channels)
         self.hops = 0
@@ -132,6 +135,10 @@ class Pipeline:
         for _ in range(hops):
             _, state = self._step(silence, condition.film[None, :, None], state, condition.mix)
 
+    def begin_dry(self) -> None:
+        """Begin with the input, and move on to the result as bypass does; before the first ``push``."""
+        self._at["bypass"] = 1.0
+
     def set_condition(self, condition: Condition) -> None:
         """Hear something else from the next hop on, faded over ``FADE_HOPS``; the same changes nothing."""
         condition = condition.to(self._device)
@@ -156,14 +163,21 @@ class Pipeline:
         self._dry = np.concatenate([self._dry, chunk])
         self._unmasked = np.concatenate([self._unmasked, self._up_unmasked.push(at_model_rate)])
         self._waiting = np.concatenate([self._waiting, at_model_rate])
-        while hops := min(len(self._waiting) // self.separator.hop, self._most_hops):
+        while hops := min(self._whole_chunks(), self._most_hops):
             self._separate(hops)
         return self._mix(min(len(self._low), len(self._unmasked), len(self._dry)))
 
+    def _whole_chunks(self) -> int:
+        """Hops that wait and belong to a chunk that is complete."""
+        there = self.hops + len(self._waiting) // self.separator.hop
+        return there - there % self.timing.chunk_hops - self.hops
+
     @property
     def _most_hops(self) -> int:
-        """Live, a late hop must not wait for the next; in a fade every hop has its own condition."""
-        return 1 if self._live or self._fade else MOST_HOPS
+        """Live, a late chunk must not wait for the next; in a fade every hop has its own condition."""
+        if self._fade:
+            return 1
+        return self.timing.chunk_hops if self._live else MOST_HOPS
 
     def _clean(self, chunk: Samples) -> Samples:
         good = np.isfinite(chunk)

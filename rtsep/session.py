@@ -20,7 +20,7 @@ from rtsep.audio.pipe import PipeClosed
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings
 from rtsep.control import Console
-from rtsep.display import progress_bar, show_report, status_line, teller
+from rtsep.display import progress_bar, say, show_report, status_line, teller
 from rtsep.effects.loading import check_specs
 from rtsep.effects.protocol import Format
 from rtsep.effects.rack import Rack
@@ -31,6 +31,7 @@ from rtsep.lanes import Lanes
 from rtsep.live import Session
 from rtsep.models.condition import Condition
 from rtsep.pipeline import Pipeline, Samples
+from rtsep.priority import HINT
 from rtsep.render import render
 from rtsep.separators.conditions import Conditions
 from rtsep.separators.protocol import LiveSeparator
@@ -40,12 +41,17 @@ from rtsep.worker import Worker
 FILE_BLOCK_S = 1.0
 """Sound read at once from a file on its way to a file."""
 
+ENDING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+"""The signals that end a run in good order; which there are depends on the system."""
+
 LIVE_BLOCK_S = 0.05
 """Sound handled at once where one end is a device or a pipe: short enough to hear what is coming."""
 
 
 def run_session(settings: RunSettings, console: Console, json_file: Path | None) -> None:
-    """Run until the input ends, the duration is over, or SIGINT or SIGTERM; then report.
+    """Run until the input ends, the duration is over, or it is asked to end; then report.
 
     Raises:
         RtsepError: something that the user can mend.
@@ -78,10 +84,14 @@ def _run_live(
     engine = live.engine
     with _until_interrupted(), live, status_line() as show:
         end = time.monotonic() + (settings.duration or float("inf"))
-        tell = teller()
+        tell, hinted = teller(), False
         while engine.running and (left := end - time.monotonic()) > 0:
-            show(engine.status)
-            tell(engine.status)
+            if engine.realtime is False and not hinted:
+                say(HINT)
+                hinted = True
+            status = engine.status
+            show(status)
+            tell(status)
             time.sleep(min(0.1, left))
     terms_ms = engine.latency.terms_ms()
     report = _report(engine.worker, terms_ms["total"])
@@ -137,14 +147,14 @@ def _run_stream(
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """SIGINT or SIGTERM ends the block, as its regular end would; more of them do not disturb that."""
+    """Whatever asks a program to end ends the block as its regular end would; asking again does nothing."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.getsignal(each) for each in ENDING}
     for each in before:
         signal.signal(each, interrupt)
     try:

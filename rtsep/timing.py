@@ -12,7 +12,11 @@ from rtsep.separators.protocol import Steps
 class Timing:
     """How many samples come out after how many in, in whole numbers, without running anything."""
 
-    def __init__(self, separator: Steps, sample_rate: int, inserts_samples: int = 0) -> None:
+    def __init__(
+        self, separator: Steps, sample_rate: int, inserts_samples: int = 0, chunk_hops: int = 1
+    ) -> None:
+        self.chunk_hops = chunk_hops
+        """Hops that go through the model together."""
         self.inserts = inserts_samples
         """What effects on the way add."""
         self.hop, self.lookahead = separator.hop, separator.lookahead
@@ -26,13 +30,14 @@ class Timing:
 
     def mixed(self, received: int) -> int:
         """The same without inserts."""
-        hops = self.down.available(received) // self.hop
+        hops = self.down.available(received) // (self.hop * self.chunk_hops) * self.chunk_hops
         return min(self.up.available(max(0, hops * self.hop - self.lookahead)), received)
 
     @property
     def period(self) -> int:
         """``emitted`` repeats, shifted, after so many samples, a whole number of hops at both rates."""
-        return self.hop * self.sample_rate // math.gcd(self.hop * self.sample_rate, self.model_rate)
+        chunk = self.chunk_hops * self.hop * self.sample_rate
+        return chunk // math.gcd(chunk, self.model_rate)
 
     def budget(self, prefill: int, device: tuple[int, int]) -> LatencyBudget:
         """Split a prefill into terms; ``device`` is what the driver adds, in and out."""
@@ -40,7 +45,7 @@ class Timing:
         def at_device(samples: int) -> int:
             return -(-samples * self.sample_rate // self.model_rate)
 
-        hop, lookahead = at_device(self.hop), at_device(self.lookahead)
+        hop, lookahead = at_device(self.chunk_hops * self.hop), at_device(self.lookahead)
         reach_in, reach_out = self.down.reach, self.up.reach
         ring = prefill - hop - lookahead - reach_in - reach_out - self.inserts
         return LatencyBudget(

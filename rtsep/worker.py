@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
+import numpy as np
+
 from rtsep.audio.meter import FLOOR_DB, measure
 from rtsep.audio.spectrum import SIZE
 from rtsep.control import Console, Level, ResetCounts, Status
@@ -63,6 +65,8 @@ class Worker:
         self.recent: tuple[tuple[Samples, Samples], ...] = ()
         """What went in and came out in the last steps, enough for a spectrum."""
         self._received = self._given = 0
+        self._seconds_before, self._hops_before, self._bad_before, self._restarted = 0.0, 0, 0, 0
+        self._change: Change | None = None
         self.dropouts_before = 0
         """Those of the device that were counted before the last reset."""
         self._recorder: Recorder | None = None
@@ -76,10 +80,40 @@ class Worker:
         """
         started = time.perf_counter()
         self.obey(dropouts)
+        output = self.pipeline.push(samples)
+        self.note(samples, output, time.perf_counter() - started, dropouts)
+        return output
+
+    def restart(self, pipeline: Pipeline) -> None:
+        """Go on with another pipeline; what the last one still owed is silence, for whoever records."""
+        owed = self._received - self._given
+        if owed:
+            silence = np.zeros((owed, pipeline.outputs * pipeline.channels), np.float32)
+            self.note(np.zeros((0, pipeline.channels), np.float32), silence, 0.0, self.status.dropouts)
+        self._seconds_before, self._restarted = self._seconds, self._received
+        self._hops_before += self.pipeline.hops
+        self._bad_before += self.pipeline.bad_samples
+        pipeline.console = self.pipeline.console
+        if self._change is not None:
+            pipeline.set_condition(self._change.condition)
+        self.pipeline = pipeline
+        self.status = replace(self.status, sample_rate=pipeline.timing.sample_rate)
+
+    @property
+    def _seconds(self) -> float:
+        return self._seconds_before + (self._received - self._restarted) / self.pipeline.timing.sample_rate
+
+    def note(self, samples: Samples, output: Samples, busy_s: float, dropouts: int) -> None:
+        """Take down one step: for the status, for pictures, for the recorder.
+
+        Args:
+            samples: (n, channels) that came in.
+            output: (m, outputs * channels) that goes out.
+            busy_s: time it took.
+            dropouts: the device's count.
+        """
         pipeline = self.pipeline
-        output = pipeline.push(samples)
-        busy = time.perf_counter() - started
-        self.busy_s += busy
+        self.busy_s += busy_s
         if self._recorder is not None:
             self._recorder.put(self._received, samples, self._given, output)
         self._received += len(samples)
@@ -91,16 +125,15 @@ class Worker:
             status = self.status
             self.status = replace(
                 status,
-                seconds=self._received / pipeline.timing.sample_rate,
-                hops=pipeline.hops,
+                seconds=self._seconds,
+                hops=self._hops_before + pipeline.hops,
                 dropouts=dropouts - self.dropouts_before,
-                load=status.load + weight * (busy / span - status.load),
+                load=status.load + weight * (busy_s / span - status.load),
                 level_in=_level(status.level_in, samples, span),
                 level_out=_level(status.level_out, output, span),
-                bad_samples=pipeline.bad_samples,
+                bad_samples=self._bad_before + pipeline.bad_samples,
                 insert_faults=pipeline.rack.faults,
             )
-        return output
 
     def obey(self, dropouts: int) -> None:
         """Take every order that waits, in order, as ``process`` does first."""
@@ -111,6 +144,7 @@ class Worker:
                 return
             match order:
                 case Change(console, condition, preset):
+                    self._change = order
                     self.pipeline.console = console
                     self.pipeline.rack.turn(console.inserts)
                     self.pipeline.set_condition(condition)

@@ -1,7 +1,7 @@
 """The real device, on a JACK server of our own; what opens it runs in a process of its own."""
 
 import json
-import sys
+from pathlib import Path
 
 import jack_server
 import pytest
@@ -12,7 +12,7 @@ from rtsep.errors import DeviceError
 LOOP = """
 import json, subprocess, time
 import numpy as np
-from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.audio.device import find_device, open_device
 
 device = open_device(find_device(None, "input"), find_device(None, "output"), block={block}, channels_in=1)
 ports = subprocess.run(["jack_lsp"], capture_output=True, text=True, check=True).stdout.split()
@@ -57,7 +57,6 @@ for pause_s in (0.2, 0.02, {long_pause}):
     report["silence"] = device.lost_samples - lost
 report["alive"] = device.alive
 device.stop()
-terminate()
 print(json.dumps(report))
 """
 
@@ -98,7 +97,7 @@ def test_a_period_that_portaudio_splits_is_told_as_one_block(
 
 
 REFUSALS = """
-from rtsep.audio.device import find_device, list_devices, open_device, terminate
+from rtsep.audio.device import find_device, list_devices, open_device
 from rtsep.errors import DeviceError
 
 def refused(function, *arguments, **settings):
@@ -113,7 +112,6 @@ refused(find_device, "scarlett", "input")
 refused(find_device, "7", "output")
 refused(open_device, system, system, sample_rate=44100)
 refused(open_device, system, system, channels_in=3)
-terminate()
 """
 
 
@@ -130,7 +128,7 @@ def test_what_the_device_refuses_is_said_with_what_it_offers(jack_environment: d
 STEREO = """
 import subprocess, time
 import numpy as np
-from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.audio.device import find_device, open_device
 
 system = find_device(None, "input")
 device = open_device(system, system, channels_in=2, channels_out=2)
@@ -156,7 +154,6 @@ while not (heard[-256:] == 0.75).all():
     heard = np.concatenate([heard, block])
 device.stop()
 assert not device.alive
-terminate()
 """
 
 
@@ -166,7 +163,7 @@ def test_stereo_channels_keep_apart_and_mono_goes_to_both(jack_environment: dict
 
 ORPHAN = """
 import os, signal, subprocess, time
-from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.audio.device import find_device, open_device
 
 system = find_device(None, "input")
 device = open_device(system, system)
@@ -178,7 +175,6 @@ while device.alive:
         device.write(device.read())
         os.kill({server}, signal.SIGTERM)
 device.stop()
-terminate()
 """
 
 
@@ -190,14 +186,9 @@ def test_a_server_that_goes_away_under_way_is_noticed_and_the_process_ends(
 
 
 def test_a_missing_portaudio_library_is_told_with_the_package_to_install(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Missing:
-        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-            if name == "sounddevice":
-                raise OSError("PortAudio library not found")
-
-    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(DeviceError, match="apt-get install libportaudio2"):
         rtsep.audio.device.list_devices()

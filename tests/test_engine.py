@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from builders import (
 from rtsep.audio.fake import FakeDevice
 from rtsep.control import Console, LoadPreset, Record, ResetCounts, SetParameter
 from rtsep.desk import Desk
-from rtsep.engine import Engine, callbacks_late
+from rtsep.engine import Engine, Reopen, callbacks_late
 from rtsep.errors import AudioFileError, CommandError, DeviceError, EngineError
 from rtsep.models.prompts import FilmCache
 from rtsep.models.separator import Separator
@@ -48,12 +48,14 @@ def engine_on(
     reserve_ms: float = 12.0,
     console: Console = DOG,
     stems: int = 0,
+    reopen: Reopen | None = None,
 ) -> Engine:
     """An engine that lets everything through, unless it is given another separator."""
     bundle = tiny_bundle(folder / "bundle", separator or transparent_separator())
     films = FilmCache(bundle, folder / "films")
     recordings = folder / "recordings"
-    return Engine(bundle.separator, films, device, console, reserve_ms, stems=stems, recordings=recordings)
+    settings = {"stems": stems, "recordings": recordings, "reopen": reopen}
+    return Engine(bundle.separator, films, device, console, reserve_ms, **settings)
 
 
 def ticked(engine: Engine, device: FakeDevice, answers: Iterator[bool], samples: int) -> Array:
@@ -162,8 +164,8 @@ def test_neither_bypass_nor_a_prompt_nor_a_dropout_changes_the_latency(tmp_path:
 class LiveDevice(FakeDevice):
     """A fake device that calls back in a test's thread while the engine's thread uses it."""
 
-    def __init__(self, array: Array) -> None:
-        super().__init__(array, 48_000, 256)
+    def __init__(self, array: Array, rate: int = 48_000) -> None:
+        super().__init__(array, rate, 256)
         self._lock = threading.RLock()
 
     def tick(self) -> None:
@@ -265,22 +267,84 @@ def test_a_device_that_has_gone_ends_the_thread_and_stop_says_so(tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
-def test_an_error_in_the_worker_comes_out_of_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = LiveDevice(noise(2560))
-    engine = engine_on(device, tmp_path)
+def test_a_device_that_comes_back_at_another_rate_plays_on_with_what_was_set(tmp_path: Path) -> None:
+    first, second = LiveDevice(noise(25_600)), LiveDevice(noise(256_000), 44_100)
+    reopened = threading.Event()
 
-    def broken(samples: Array) -> Array:
+    def reopen(unwanted: Callable[[], bool]) -> FakeDevice:
+        assert not reopened.wait(0.5)
+        assert engine.status.fault == "the audio device has gone, and is waited for"
+        assert not unwanted()
+        reopened.set()
+        return second
+
+    engine = engine_on(first, tmp_path, reopen=reopen)
+    engine.start()
+    for _ in range(40):
+        first.tick()
+        assert first.drained()
+    engine.apply(DOG.turned("gain", -6.0), "a preset")
+    first.stop()
+    engine.apply(DOG.turned("gain", -12.0), "a preset")  # while it is away
+    assert reopened.wait(20)
+    deadline = time.monotonic() + 20
+    while engine.status.fault and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for _ in range(400):
+        second.tick()
+        assert second.drained()
+    engine.stop()
+    status = engine.status
+    assert (status.fault, status.preset, status.sample_rate) == ("", "a preset", 44_100)
+    assert status.console["gain"] == -12
+    assert status.dropouts == 1
+    assert status.seconds == pytest.approx(40 * 256 / 48_000 + 400 * 256 / 44_100)
+    latency = engine.latency.engine
+    assert status.latency_ms == pytest.approx(1000 * latency / 44_100)
+    x, heard = second._fake._array, second.played
+    start = 2000  # the gain is on its way
+    wanted = 10 ** (-12 / 20) * x[start - latency : len(heard) - latency]
+    assert np.abs(heard[start:] - wanted).max() <= 1e-4
+
+
+def test_a_broken_pipeline_lets_the_input_through_with_the_same_latency_until_a_new_one_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = noise(256 * 300)
+    device = FakeDevice(x, 48_000, 256)
+    engine = engine_on(device, tmp_path)
+    broken = engine.pipeline
+    device.start(engine.latency.engine)
+
+    def tick(count: int) -> None:
+        for _ in range(count):
+            device.tick()
+            engine.step()
+
+    def bug(samples: Array) -> Array:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(engine.pipeline, "push", broken)
-    engine.start()
-    device.tick()
-    deadline = time.monotonic() + 10
-    while engine.running and time.monotonic() < deadline:
+    tick(100)
+    engine.apply(DOG.turned("gain", -6.0))
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, "push", bug)
+        tick(1)
+    assert "ZeroDivisionError: a bug" in engine.status.fault
+    deadline = time.monotonic() + 30
+    while engine.status.fault and time.monotonic() < deadline:
+        tick(1)
         time.sleep(0.01)
-    with pytest.raises(ZeroDivisionError, match="a bug"):
-        engine.stop()
-    assert not device.alive
+    assert engine.pipeline is not broken
+    quiet_from = len(device.played) + 1000
+    tick(100)
+    assert device.dropouts == engine.status.dropouts == 0
+    latency = engine.latency.engine
+    heard, wanted = device.played[latency:], x[: len(device.played) - latency]
+    assert np.abs(heard[: quiet_from - 3000 - latency] - wanted[: quiet_from - 3000 - latency]).max() <= 1e-4
+    quiet = slice(quiet_from, len(heard))  # what was set before the break still is
+    assert np.abs(heard[quiet] - 10 ** (-6 / 20) * wanted[quiet]).max() <= 1e-4
+    assert engine.status.fault == ""
+    assert "a bug" in caplog.text
 
 
 def test_an_engine_starts_once(tmp_path: Path) -> None:

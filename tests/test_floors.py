@@ -11,11 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"errors", "control", "config", "presets", "latency"},
+    {"errors", "control", "config", "presets", "latency", "priority"},
     {"audio", "nn", "osc", "midi", "desk", "compute", "effects"},
     {"models", "separators"},
     {"pipeline", "lanes", "timing", "tracks", "recorder", "worker"},
-    {"engine", "render", "conformance", "train", "evaluate", "serve"},
+    {"engine", "failsafe", "render", "conformance", "train", "evaluate", "serve"},
     {
         *("display", "ends", "framewise", "live", "session", "surfaces"),
         *("cli", "cli_bundles", "cli_codes", "__main__"),

@@ -25,7 +25,7 @@ import json, os
 from pathlib import Path
 from rtsep.audio.client_name import VARIABLE
 os.environ[VARIABLE] = "rtsep voice"
-from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.audio.device import find_device, open_device
 from rtsep.audio.patchbay import connect, connections, remembered
 device = open_device(find_device("JACK", "input"), find_device("JACK", "output"))
 at_first = connections("rtsep voice")
@@ -38,7 +38,6 @@ with remembered("rtsep voice", Path({folder!r})) as missing:
     restored = connections("rtsep voice")
 nowhere = connect("rtsep voice", {{"in_0": ["nobody:out"]}})
 device.stop()
-terminate()
 print(json.dumps([at_first, again, restored, missing, nowhere]))
 """
 

@@ -21,7 +21,7 @@ PROMPT = ("run", "--prompt", "dog barking")
 # A tight reserve would measure the machine: what is asked here is where the samples come out.
 ENGINE = """
 import json, subprocess, sys, time
-from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.audio.device import find_device, open_device
 from rtsep.control import Console
 from rtsep.engine import Engine
 from rtsep.models.bundle import load_bundle
@@ -54,7 +54,6 @@ peak = engine.status.level_out.peak_db  # while the tone still sounds
 meter.terminate()
 meter.wait()
 engine.stop()
-terminate()
 print(json.dumps(dict(declared=engine.latency.total, found=found, peak=peak)))
 """
 
@@ -85,7 +84,7 @@ def start(environment: dict[str, str], home: Path, *arguments: object) -> subpro
 
 def wait_for_port(environment: dict[str, str], name: str) -> str:
     """The full name of the first port that ends so, once a client has one."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         listed = subprocess.run(["jack_lsp"], env=environment, capture_output=True, text=True, check=False)
         for port in listed.stdout.split():
@@ -103,7 +102,7 @@ def test_run_says_at_the_end_how_it_went_and_refuses_what_is_not_there(
     none = start(jack_environment | {"JACK_DEFAULT_SERVER": "nowhere"}, home)
     stereo = start(jack_environment, home, "--device-rate", 44_100)
     (_, good_said), (_, bad_said), (_, none_said), (_, rate_said) = (
-        process.communicate(timeout=60) for process in (good, bad, none, stereo)
+        process.communicate(timeout=120) for process in (good, bad, none, stereo)
     )
     assert good.returncode == 0, good_said
     report = json.loads((tmp_path / "report.json").read_text())
@@ -121,40 +120,46 @@ def test_run_says_at_the_end_how_it_went_and_refuses_what_is_not_there(
 def test_a_file_is_played_and_a_microphone_recorded_until_ctrl_c(
     tmp_path: Path, jack_environment: dict[str, str], home: Path
 ) -> None:
-    samples = builders.noise(4 * 48_000)
-    soundfile.write(tmp_path / "in.wav", samples, 48_000, subtype="FLOAT")
+    tone = 0.5 * np.sin(2 * np.pi * 400 / 48_000 * np.arange(120 * 48_000))  # longer than anybody listens
+    soundfile.write(tmp_path / "in.wav", tone, 48_000, subtype="FLOAT")
     recorder = start(jack_environment, home, "--output", tmp_path / "out.wav")
     microphone = wait_for_port(jack_environment, ":in_0")
+    began = time.monotonic()
     player = start(jack_environment, home, "--input", tmp_path / "in.wav")
     right = wait_for_port(jack_environment, ":out_1")
-    subprocess.run(["jack_connect", right, microphone], env=jack_environment, check=False)
-    _, played = player.communicate(timeout=60)
-    recorder.send_signal(signal.SIGINT)
-    _, recorded = recorder.communicate(timeout=60)
-    assert (player.returncode, recorder.returncode) == (0, 0), played + recorded
+    subprocess.run(["jack_connect", right, microphone], env=jack_environment, check=True)
+    # A slow machine is far behind when the two are connected: wait until what came then has been written.
+    wanted_bytes = 4 * 48_000 * (time.monotonic() - began + 3)
+    deadline = time.monotonic() + 120
+    while (tmp_path / "out.wav").stat().st_size < wanted_bytes and time.monotonic() < deadline:
+        time.sleep(0.1)
+    said = []
+    for process in (recorder, player):
+        process.send_signal(signal.SIGINT)
+        said.append(process.communicate(timeout=120)[1])
+    assert (recorder.returncode, player.returncode) == (0, 0), said
+    # In pieces of four periods, for what is late tears holes: of those with sound most have the tone, whole.
     heard = soundfile.read(tmp_path / "out.wav", dtype="float32")[0]
-    # One late second of the file, which no start-up and no connecting can have touched.
-    wanted = samples[2 * 48_000 : 3 * 48_000, 0]
-    size = 2 ** (len(heard) + len(wanted)).bit_length()
-    likeness = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(wanted, size)), size)
-    place = int(np.argmax(likeness[: len(heard) - len(wanted)]))
-    difference = heard[place : place + len(wanted)] - wanted
-    # In pieces: a late period of the server's shifts what follows.
-    pieces = np.abs(difference).reshape(100, -1).max(axis=1)
-    assert (pieces < 0.03).mean() > 0.5, pieces
+    pieces = heard[: len(heard) // 480 * 480].reshape(-1, 480)
+    pieces = pieces[np.sqrt(np.square(pieces).mean(axis=1)) > 0.1]
+    phase = np.exp(2j * np.pi * 400 / 48_000 * np.arange(480))
+    parts = pieces @ phase.conj() / 240
+    whole = np.abs(np.real(parts[:, None] * phase) - pieces).max(axis=1) < 0.03
+    assert len(whole) > 50
+    assert (whole & (np.abs(np.abs(parts) - 0.5) < 0.03)).mean() > 0.5, np.abs(parts)
 
 
-def test_a_server_that_goes_away_is_one_line_and_no_hang(
+def test_a_server_that_goes_away_is_waited_for_live_and_one_line_in_a_stream(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, jack_environment: dict[str, str], home: Path
 ) -> None:
-    soundfile.write(tmp_path / "in.wav", builders.noise(20 * 48_000), 48_000)
+    soundfile.write(tmp_path / "in.wav", builders.noise(300 * 48_000), 48_000)
     with jack_server.server(tmp_path_factory.mktemp("gone"), period=128) as environment:
         runs = [
             start(environment, home),
             start(environment, home, "--output", tmp_path / "out.wav"),
             start(environment, home, "--input", tmp_path / "in.wav"),
         ]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         listed = ""
         while listed.count("in_0") < 2 or listed.count("out_1") < 2:
             assert time.monotonic() < deadline, listed
@@ -162,12 +167,17 @@ def test_a_server_that_goes_away_is_one_line_and_no_hang(
                 ["jack_lsp"], env=environment, capture_output=True, text=True, check=False
             ).stdout
             time.sleep(0.1)
-        time.sleep(2)  # from the ports to the first sound
+        live, *streams = runs
         os.kill(int(environment["JACK_SERVER_PID"]), signal.SIGTERM)
-        said = [process.communicate(timeout=20)[1] for process in runs]
-    assert [process.returncode for process in runs] == [2, 2, 2], said
+        said = [process.communicate(timeout=60)[1] for process in streams]
+        assert live.stderr is not None
+        waits = live.stderr.readline()
+        live.send_signal(signal.SIGINT)
+        live.communicate(timeout=60)
+    assert waits == "the audio device has gone, and is waited for\n"
+    assert [process.returncode for process in (*streams, live)] == [2, 2, 0], said
     for line in said:
         assert line.startswith("rtsep: ")
-        assert "has gone" in line or "did not call back" in line  # the latter on a machine that is slower
+        assert "has gone" in line
         assert line.count("\n") == 1
     assert soundfile.info(tmp_path / "out.wav").samplerate == 48_000

@@ -2,22 +2,22 @@
 
 They have the shape of a file, so that recording a separated microphone and playing a separated file
 are the same loop as file to file. Both directions at once, with a promised latency, are ``device``.
-
-Like there, rtmixer's C callback moves the samples and a ring holds them: PortAudio's own blocking calls
-wait for ever when a JACK server goes away.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.audio.device import DeviceInfo, Kind, check_device, sounddevice
-from rtsep.audio.rtmixer_transport import flags
+from rtsep.audio.callback_memory import Layout
+from rtsep.audio.card_process import Card
+from rtsep.audio.contract import Run
+from rtsep.audio.portaudio import DeviceInfo, Kind
+from rtsep.audio.rtmixer_transport import RtmixerTransport
 from rtsep.errors import DeviceError
 
 _CAPTURE_S = 10.0
@@ -27,11 +27,10 @@ _CUSHION_S = 0.2
 """Sound that waits in a loudspeaker's ring before it begins to play."""
 
 _POLL_S = 0.002
-_STALLED_S = 2.0
 
 
 class _OneWay:
-    """A running stream, its ring, and the action that moves samples between them."""
+    """A running stream, its ring, and the run that moves samples between them."""
 
     def __init__(
         self, device: DeviceInfo, kind: Kind, *, sample_rate: int, channels: int, block: int, ring_s: float
@@ -40,57 +39,35 @@ class _OneWay:
         self.length = None
         self._name = str(device)
         self._broken_off = 0
-        self._action: Any = None
-        self._gone = False
-        check_device(device, kind, sample_rate, channels)
-        import rtmixer
-
-        self._ring = rtmixer.RingBuffer(4 * channels, 1 << round(ring_s * sample_rate).bit_length())
-        try:
-            self._stream = (rtmixer.Recorder if kind == "input" else rtmixer.Mixer)(
-                device=device.index,
-                channels=channels,
-                samplerate=sample_rate,
-                blocksize=block,
-                latency="high",
-            )
-            self._stream.start()
-        except sounddevice().PortAudioError as error:
-            raise DeviceError(f"cannot open {device} at {sample_rate} Hz: {error}") from error
+        self._run: Run | None = None
+        ring = 1 << round(ring_s * sample_rate).bit_length()
+        layout = Layout(channels, 0, ring, 1) if kind == "input" else Layout(0, channels, 1, ring)
+        card = Card({kind: device}, layout, sample_rate=sample_rate, block=block, latency="high")
+        self._transport = RtmixerTransport(card)
 
     @property
     def dropouts(self) -> int:
         """Times that samples were lost, or silence was played in between."""
-        return self._broken_off + flags(self._stream._state.stats)
+        return self._broken_off + self._transport.flagged
 
     @property
     def _moving(self) -> bool:
         """Whether the callback records or plays; it stops at a full or an empty ring."""
-        return self._action in self._stream.actions
+        return self._run is not None and not self._run.ended
 
-    def _wait(self, moved: int) -> int:
-        """Sleep a moment; returns the ring's count, which must not stay at ``moved`` for long.
+    def _pause(self) -> None:
+        """Sleep a moment.
 
         Raises:
             DeviceError: the device has gone.
         """
-        deadline = time.monotonic() + _STALLED_S
-        while time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-            now = int(self._ring.read_available)
-            if now != moved:
-                return now
-        # PortAudio would wait for ever for a last callback: leave the stream, and let sounddevice
-        # terminate nothing when the process ends (as RtmixerTransport.halt does).
-        sounddevice()._initialized = 0
-        self._gone = True
-        raise DeviceError(f"{self._name} has gone: plug it in or restart its server, and run again")
+        time.sleep(_POLL_S)
+        if not self._transport.alive:
+            raise DeviceError(f"{self._name} has gone: plug it in or restart its server, and run again")
 
     def close(self) -> None:
-        """Let go of the device, unless it has gone."""
-        if not self._gone:
-            self._stream.stop()
-            self._stream.close()
+        """Let go of the device."""
+        self._transport.halt()
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -121,7 +98,7 @@ class LiveSource(_OneWay):
         rate = sample_rate or device.default_sample_rate
         super().__init__(device, "input", sample_rate=rate, channels=channels, block=block, ring_s=_CAPTURE_S)
         self.channels = channels
-        self._action = self._stream.record_ringbuffer(self._ring)
+        self._run = self._transport.record()
 
     def blocks(self, size: int) -> Iterator[NDArray[np.float32]]:
         """Blocks of ``size`` samples, (size, channels), for ever.
@@ -129,15 +106,13 @@ class LiveSource(_OneWay):
         Raises:
             DeviceError: the device has gone.
         """
-        waiting = 0
         while True:
-            while waiting < size:
+            while self._transport.waiting() < size:
                 if not self._moving:
                     self._broken_off += 1
-                    self._action = self._stream.record_ringbuffer(self._ring)
-                waiting = self._wait(waiting)
-            yield np.frombuffer(self._ring.read(size), np.float32).reshape(-1, self.channels)
-            waiting = int(self._ring.read_available)
+                    self._run = self._transport.record()
+                self._pause()
+            yield self._transport.take(size)
 
 
 class LiveSink(_OneWay):
@@ -160,7 +135,7 @@ class LiveSink(_OneWay):
         )
         self._channels_out = spread
         self._cushion = round(_CUSHION_S * sample_rate)
-        self._begun = False
+        self._gone = False
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Play (n, channels) samples; waits while the device is busy with the ones before.
@@ -168,20 +143,25 @@ class LiveSink(_OneWay):
         Raises:
             DeviceError: the device has gone.
         """
-        rest = np.ascontiguousarray(np.broadcast_to(samples, (len(samples), self._channels_out)), np.float32)
-        while len(rest := rest[int(self._ring.write(rest)) :]):
-            full = int(self._ring.read_available)
+        rest = np.broadcast_to(samples, (len(samples), self._channels_out))
+        while len(rest := rest[self._transport.queue(rest) :]):
             self._play()
-            self._wait(full)
-        if self._ring.read_available >= self._cushion:
+            self._pause()
+        if self._transport.queued() >= self._cushion:
             self._play()
 
     def _play(self) -> None:
         """Begin to play, or begin again after the ring had run dry."""
         if not self._moving:
-            self._broken_off += self._begun
-            self._begun = True
-            self._action = self._stream.play_ringbuffer(self._ring)
+            self._broken_off += self._run is not None
+            self._run = self._transport.play()
+
+    def _pause(self) -> None:
+        try:
+            super()._pause()
+        except DeviceError:
+            self._gone = True
+            raise
 
     def close(self) -> None:
         """Let what waits be played, then let go of the device.
@@ -189,9 +169,10 @@ class LiveSink(_OneWay):
         Raises:
             DeviceError: the device has gone.
         """
-        waiting = int(self._ring.read_available)
-        if waiting and not self._begun:
-            self._play()
-        while waiting and not self._gone and self._moving:
-            waiting = self._wait(waiting)
-        super().close()
+        try:
+            if self._run is None and self._transport.queued():
+                self._play()
+            while not self._gone and self._moving:
+                self._pause()
+        finally:
+            super().close()

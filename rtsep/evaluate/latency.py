@@ -40,10 +40,10 @@ def measure_latency(
     while not device.exhausted:
         device.tick()
         engine.step()
-    return engine.latency.engine, _lag(burst[:, 0], device.played[:, 0])
+    return engine.latency.engine, lag(burst[:, 0], device.played[:, 0])
 
 
-def _lag(sent: NDArray[np.float32], heard: NDArray[np.float32]) -> int:
+def lag(sent: NDArray[np.float32], heard: NDArray[np.float32]) -> int:
     """Samples by which ``heard`` lags ``sent``, by the peak of their correlation."""
     size = 2 ** (len(sent) + len(heard)).bit_length()
     spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(sent, size))

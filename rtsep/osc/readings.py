@@ -66,6 +66,7 @@ READINGS: dict[str, Reading] = {
     f"{ROOT}/latency": Reading("f", "from input to output", lambda now, _: (now.latency_ms,), "ms"),
     f"{ROOT}/load": Reading("f", "share of real time that the model takes", lambda now, _: (now.load,)),
     f"{ROOT}/dropouts": Reading("i", "callbacks without anything to play", lambda now, _: (now.dropouts,)),
+    f"{ROOT}/fault": Reading("s", "what is wrong just now; empty: nothing", lambda now, _: (now.fault,)),
     f"{ROOT}/seconds": Reading("f", "sound processed so far", lambda now, _: (now.seconds,), "s"),
     f"{ROOT}/meter/in": Reading(
         "ffi", "input: peak, RMS, clipped samples", lambda now, _: _level(now.level_in), "dB"
