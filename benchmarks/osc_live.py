@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from rtsep.audio.device import find_device, open_device, terminate
+from rtsep.audio.device import find_devices, open_device
 from rtsep.control import Console
 from rtsep.desk import Desk
 from rtsep.engine import SWITCH_INTERVAL_S, Engine
@@ -37,7 +37,7 @@ def main() -> None:
     known = FilmCache(bundle)
     for words in WORDS:
         known(words)
-    device = open_device(find_device(None, "input"), find_device(None, "output"))
+    device = open_device(*find_devices(None, None))
     with tempfile.TemporaryDirectory() as folder, EncoderProcess(bundle.config.text_encoder) as encoder:
         films = FilmCache(bundle, encode=encoder)
         takes, step = Path(folder) / "takes", choose_backend(bundle).step
@@ -57,7 +57,6 @@ def main() -> None:
                 before, heard = now, status.seconds
                 print(json.dumps(counted | vars(server.counts)), flush=True)
             engine.stop()
-    terminate()
 
 
 if __name__ == "__main__":
