@@ -132,6 +132,7 @@ class _Process:
     """``python -m rtsep.audio.card`` with an order."""
 
     def __init__(self, order: dict[str, Any], keep: tuple[int, ...] = ()) -> None:
+        self._closing = threading.Lock()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self.last_words = ""
         """Once it has ended: its exit code, and the last line it wrote to standard error."""
@@ -162,12 +163,15 @@ class _Process:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Close its input, and kill it if that is not enough; a second time does nothing."""
+        """Close its input, and kill it if that is not enough; from any thread, and a second time does nothing."""
+        with self._closing:
+            if not self._said.closed:
+                self._end()
+
+    def _end(self) -> None:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        if self._said.closed:
-            return
         process.stdin.close()
         try:
             process.wait(_ENDS_S)
