@@ -163,7 +163,7 @@ class _Process:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Close its input, and kill it if that is not enough; any thread may, and a second time does nothing."""
+        """Close its input, and kill it if that is not enough; any thread may, a second time does nothing."""
         with self._closing:
             if not self._said.closed:
                 self._end()
