@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rtsep.errors import ConfigError
+from rtsep.models.codec import Codec
+from rtsep.models.codec_store import load_codec
 from rtsep.models.separator import Separator
 from rtsep.train.checkpoint import BANK, CHECKPOINT, Parts, read_checkpoint, write_checkpoint
-from rtsep.train.mixing import Mixer
+from rtsep.train.mixture import Batches
 from rtsep.train.objective import Objective
 from rtsep.train.ranks import Ranks
 from rtsep.train.recipe import Recipe
@@ -58,7 +60,7 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        mixer: Mixer,
+        mixer: Batches,
         folder: Path,
         device: torch.device,
         start: Separator | None = None,
@@ -70,18 +72,20 @@ class Trainer:
         self.recipe, self.mixer, self.folder, self.device = recipe, mixer, folder, device
         self.ranks = ranks or Ranks()
         self.separator = Separator(recipe.codec, recipe.masker)
+        if recipe.codec_weights is not None:
+            _copy_codec(load_codec(recipe.codec_weights), self.separator.codec)
         if start is not None:
             _copy_weights(start, self.separator)
         neighbours = self.separator.film_head.neighbours
         if neighbours is not None and "film_head" in recipe.train:
-            neighbours.bank.copy_(mixer.phrases.bank)
+            neighbours.bank.copy_(mixer.bank)
         self.separator.to(device)
         learning = tuple(f"{name}." for name in recipe.train)
         for name, parameter in self.separator.named_parameters():
             parameter.requires_grad_(name.startswith(learning))
         self._learning = [p for p in self.separator.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self._learning, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+            self._learning, recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
         )
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
@@ -208,8 +212,9 @@ class Trainer:
 
     def _resume(self) -> None:
         parts = read_checkpoint(self.folder, self.device)
+        before = Recipe.model_validate(parts["recipe"])
         for shape in ("codec", "masker"):
-            if parts["recipe"][shape] != self.recipe.model_dump(mode="json")[shape]:
+            if getattr(before, shape) != getattr(self.recipe, shape):
                 raise ConfigError(
                     f"{self.folder / CHECKPOINT} was made with another {shape} than the recipe's: "
                     "use another --out"
@@ -244,6 +249,19 @@ def _compiled(module: nn.Module) -> Any:
 
     torch._dynamo.config.suppress_errors = True
     return torch.compile(module)
+
+
+def _copy_codec(codec: Codec, own: Codec) -> None:
+    """Start with a published codec.
+
+    Raises:
+        ConfigError: it is of another shape than the recipe's.
+    """
+    if codec.config != own.config:
+        raise ConfigError(
+            f"codec_weights are of another codec ({codec.config}) than the recipe's ({own.config})"
+        )
+    own.load_state_dict(codec.state_dict())
 
 
 def _copy_weights(start: Separator, separator: Separator) -> None:

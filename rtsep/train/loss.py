@@ -47,6 +47,15 @@ def separation_loss(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor
     return torch.where(wanted > AUDIBLE * whole, (level + shape) / 2, silence).mean()
 
 
+def si_sdr_loss(estimate: Tensor, target: Tensor) -> Tensor:
+    """Negative SI-SDR (Le Roux et al. 2019) of (..., T), mean in dB, as the paper trains with it."""
+    estimate = estimate - estimate.mean(dim=-1, keepdim=True)
+    target = target - target.mean(dim=-1, keepdim=True)
+    scale = (estimate * target).sum(dim=-1, keepdim=True) / (_energy(target) + 1e-8)[..., None]
+    along = scale * target
+    return -_db((_energy(along) + 1e-8) / (_energy(estimate - along) + 1e-8)).mean()
+
+
 def reconstruction_loss(estimate: Tensor, target: Tensor) -> Tensor:
     """Error of a codec's output (..., T) against its input, in dB, with a floor 40 dB down."""
     return _db(_energy(estimate - target) / (_energy(target) + 1e-6) + 1e-4).mean()

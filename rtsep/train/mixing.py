@@ -59,6 +59,11 @@ class Mixer:
                 total += share * member * weight / (weight * member).sum()
         return total
 
+    @property
+    def bank(self) -> Tensor:
+        """Phrases (bank, text) that prompts are blended of."""
+        return self.phrases.bank
+
     def draw(self) -> Batch:
         """The next batch."""
         config, generator = self.config, self.generator

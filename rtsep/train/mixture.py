@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 class MixingConfig(BaseModel):
@@ -23,6 +24,13 @@ class MixingConfig(BaseModel):
     absent: float = 0.2
     """Probability that a prompt after the first names nothing in the mixture."""
     categories: dict[str, float] = {"event": 0.45, "speech": 0.3, "music": 0.25}
+    draw: Literal["labels", "captions"] = "labels"
+    """labels: sources of different labels, asked for in many words. captions: any clips, each asked for by
+    its own caption, or its label where it has none, and nothing else; as many prompts as sources."""
+    one_of_each: bool = False
+    """With captions: source k is of the k-th category of ``categories``, as DnR's mixtures are."""
+    category_db: dict[str, float] = {}
+    """With captions: how much louder each category is."""
     level_db: float = 5.0
     """Standard deviation of each source's level, cut off at three times this."""
     loudness_dbfs: tuple[float, float] = (-40.0, -12.0)
@@ -54,3 +62,24 @@ class Batch(NamedTuple):
     """(B, P, text)."""
     hidden: Tensor
     """(B, P, bank), True for phrases that must not help to understand the prompt."""
+
+
+class Batches(Protocol):
+    """Where a training run's batches come from."""
+
+    generator: Generator
+    """On the CPU: everything that is drawn."""
+
+    @property
+    def data(self) -> Mapping[str, float]:
+        """What the pool has: hours, clips, labels."""
+        ...
+
+    @property
+    def bank(self) -> Tensor:
+        """Phrases (bank, text) that prompts are blended of."""
+        ...
+
+    def draw(self) -> Batch:
+        """The next batch."""
+        ...

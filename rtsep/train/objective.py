@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from rtsep.models.separator import Separator
-from rtsep.train.loss import reconstruction_loss, separation_loss, spectral_loss
+from rtsep.train.loss import reconstruction_loss, separation_loss, si_sdr_loss, spectral_loss
 from rtsep.train.recipe import LossConfig
 
 
@@ -39,13 +39,16 @@ class Objective(nn.Module):
         # Padding brings the last samples of the crop out of the separator, in whole hops.
         padded = pad(mixture, (0, lookahead + (-(length + lookahead)) % hop))
         found = {}
-        if config.separation:
+        if config.separation or config.si_sdr:
             prompts = targets.shape[1]
             film = separator.film_head(embeddings, hidden)[:, :, None]
             state = separator.initial_state(len(mixture), 1, prompts, prompts)
             separation, _ = separator(padded, film, state)
             estimate = separation.wave[:, :, 0, lookahead : lookahead + length].float()
-            found["separation"] = separation_loss(estimate, targets, mixture)
+            if config.separation:
+                found["separation"] = separation_loss(estimate, targets, mixture)
+            if config.si_sdr:
+                found["si_sdr"] = si_sdr_loss(estimate, targets)
         if config.reconstruction or config.spectrum or config.codes:
             # bfloat16 would add noise 45 dB down, where reconstruction is still counted.
             with torch.autocast(mixture.device.type, enabled=False):

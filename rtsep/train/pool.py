@@ -63,7 +63,7 @@ def open_pool(data: Path, cache: Path, sample_rate: int) -> Pool:
     samples_path, clips_path = cache / f"pool-{key}.npy", cache / f"pool-{key}.json"
     if not clips_path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        decoded = decode_all([row.path for row in rows], sample_rate)
+        decoded = decode_rows(rows, sample_rate)
         np.save(samples_path, np.concatenate(decoded))
         # Written last, as the sign that all is there.
         clips_path.write_text(json.dumps([asdict(clip) for clip in place(rows, map(len, decoded))]))
@@ -78,6 +78,23 @@ def place(rows: Iterable[Row], lengths: Iterable[int]) -> tuple[Clip, ...]:
         clips.append(Clip(row.label, row.caption, row.category, start, length))
         start += length
     return tuple(clips)
+
+
+def decode_rows(rows: Sequence[Row], sample_rate: int) -> list[Samples]:
+    """Decode clips, each file once, however many of them it holds.
+
+    Raises:
+        ConfigError: a file cannot be read, or a clip holds no sound.
+    """
+    files = list(dict.fromkeys(row.path for row in rows))
+    whole = dict(zip(files, decode_all(files, sample_rate), strict=True))
+    found = []
+    for row in rows:
+        stop = None if row.stop_s is None else round(row.stop_s * sample_rate)
+        found.append(whole[row.path][round(row.start_s * sample_rate) : stop])
+        if len(found[-1]) < 2:
+            raise ConfigError(f"{row.path} holds no sound from {row.start_s:g} s on")
+    return found
 
 
 def decode_all(files: Sequence[Path | BinaryIO], sample_rate: int) -> list[Samples]:
@@ -123,4 +140,6 @@ def _state_of(rows: Sequence[Row], sample_rate: int) -> str:
         path = row.path.resolve()
         changed = path.stat().st_mtime_ns if path.exists() else None
         parts.append(f"{path} {changed} {row.label} {row.category} {row.caption}")
+        if row.stop_s is not None:
+            parts.append(f"{row.start_s} {row.stop_s}")
     return "\n".join(parts)

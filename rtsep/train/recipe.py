@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -33,6 +33,9 @@ class LossConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     separation: NonNegativeFloat = 1.0
+    """Shape, level and silence, see ``separation_loss``."""
+    si_sdr: NonNegativeFloat = 0.0
+    """The paper's: negative SI-SDR alone, which leaves the gain free and knows no absent targets."""
     reconstruction: NonNegativeFloat = 0.0
     """The codec's own output for the mixture, unmasked: error in dB."""
     spectrum: NonNegativeFloat = 0.0
@@ -63,7 +66,11 @@ class Recipe(BaseModel):
     train: tuple[Literal["codec.encoder", "codec.decoder", "codec.quantizer", "masker", "film_head"], ...]
     """Modules that learn; the others stay as they are."""
     steps: PositiveInt
+    codec_weights: str | None = None
+    """Codec to start with, by name ('rtsep bundles pull dac-16k') or folder."""
     learning_rate: PositiveFloat = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    """AdamW's."""
     warm_up: NonNegativeInt = 200
     decay: float = 1.0
     """Share of the steps, at the end, over which the learning rate falls to zero."""
@@ -83,13 +90,14 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _learns(self) -> Recipe:
         loss = self.loss
-        whole = loss.reconstruction or loss.spectrum or loss.separation
+        separated = loss.separation or loss.si_sdr
+        whole = loss.reconstruction or loss.spectrum or separated
         reached = {
             "codec.encoder": whole or loss.codes,
             "codec.decoder": whole,
             "codec.quantizer": loss.codes,
-            "masker": loss.separation,
-            "film_head": loss.separation,
+            "masker": separated,
+            "film_head": separated,
         }
         if not self.train:
             raise ValueError(f"nothing learns: name some of {', '.join(reached)} in 'train'")
@@ -102,18 +110,14 @@ class Recipe(BaseModel):
 def read_recipe(name: str) -> Recipe:
     """Read a recipe by the name of one that ships with rtsep, or by path.
 
+    A recipe that says ``like = "NAME"`` is another one but for what it says itself.
+
     Raises:
         ConfigError: there is none, it is no TOML, or a key is unknown or out of range.
     """
-    shipped = RECIPES / f"{name}.toml"
-    path = shipped if shipped.is_file() else Path(name)
+    path, table = _read(name)
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        have = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
-        raise ConfigError(f"no recipe {name!r}: have {have}, or give a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        return Recipe.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         where = key_of(first["loc"])
@@ -124,3 +128,26 @@ def read_recipe(name: str) -> Recipe:
             else ""
         )
         raise ConfigError(f"{path}: {where}: {first['msg']}{hint}") from error
+
+
+def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[Path, dict[str, Any]]:
+    """Where a recipe lies and what it says, with what it takes from the one that it is like."""
+    shipped = RECIPES / f"{name}.toml"
+    path = shipped if shipped.is_file() else Path(name)
+    if path in before:
+        raise ConfigError(f"{path} is like itself: name another recipe in 'like'")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        have = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        raise ConfigError(f"no recipe {name!r}: have {have}, or give a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    like = table.pop("like", None)
+    return path, table if like is None else _merged(_read(str(like), (*before, path))[1], table)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """A table with what another says instead; tables of codec, masker, mixing and loss are merged too."""
+    inner = {key: base[key] | value for key, value in over.items() if isinstance(value, dict) and key in base}
+    return base | over | inner

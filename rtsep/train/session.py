@@ -12,9 +12,11 @@ from rtsep.compute import compute_device
 from rtsep.config import Compute
 from rtsep.models.separator import Separator
 from rtsep.models.text import embed
+from rtsep.train.captioned import CaptionMixer
 from rtsep.train.checkpoint import write_parts
 from rtsep.train.loop import Trainer, Validate, progress_bar
 from rtsep.train.mixing import Mixer
+from rtsep.train.mixture import Batches
 from rtsep.train.packed import PackedPhrases, is_packed, open_packed
 from rtsep.train.phrases import Embed, Phrases
 from rtsep.train.pool import Pool, open_pool
@@ -62,15 +64,14 @@ def train_session(
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32, where bfloat16 is not used
     pool, embed_phrases = _data(data, recipe)
-    phrases = Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
-    mixer = Mixer(pool, phrases, recipe.mixing, device, recipe.seed + ranks.number)
+    mixer = _batches(pool, embed_phrases, recipe, device, recipe.seed + ranks.number)
     weights = None if start is None else load_weights(start)
-    recipe = _with_bank(recipe, len(phrases.bank), weights)
+    recipe = _with_bank(recipe, len(mixer.bank), weights)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compiled=compiled)
     with progress_bar() as progress:
         progress.disable = progress.console.quiet = ranks.number > 0
         progress.console.print(
-            f"{pool.hours:.2f} h, {len(pool.clips)} clips, {len(phrases.labels)} labels, "
+            f"{pool.hours:.2f} h, {len(pool.clips)} clips, {mixer.data['labels']} labels, "
             f"{device}, {ranks.count} at once"
         )
         validation = None if validate is None else _validation(validate, embed_phrases)
@@ -78,6 +79,14 @@ def train_session(
     if parts is not None and ranks.number == 0:
         write_parts(parts, trainer.parts())
     leave_ranks()
+
+
+def _batches(pool: Pool, embed_phrases: Embed, recipe: Recipe, device: torch.device, seed: int) -> Batches:
+    """What draws the recipe's mixtures."""
+    if recipe.mixing.draw == "captions":
+        return CaptionMixer(pool, embed_phrases, recipe.mixing, device, seed)
+    phrases = Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
+    return Mixer(pool, phrases, recipe.mixing, device, seed)
 
 
 def _with_bank(recipe: Recipe, phrases: int, start: Separator | None) -> Recipe:

@@ -43,13 +43,16 @@ class Shaper:
         # Noise for rooms is long: it is drawn on the device, from a seed that the CPU's generator gives.
         self._noise = torch.Generator(device)
 
-    def __call__(self, clips: Tensor, present: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(
+        self, clips: Tensor, present: Tensor, generator: torch.Generator, louder: Tensor | None = None
+    ) -> Tensor:
         """Random, augmented crops at their levels.
 
         Args:
             clips: (B, S), indices into the pool's clips, on the CPU.
             present: (B, S), False where a source is to be silent, on the CPU.
             generator: the CPU's source of randomness.
+            louder: linear gain (S,) of each place, beside the level that is drawn; none by default.
 
         Returns:
             (B, S, T) on the device; their sum has a loudness in the configured range.
@@ -70,6 +73,8 @@ class Shaper:
         decay, wetness = 0.15 + 0.6 * uniform(len(roomy), 1), 0.2 + 0.6 * uniform(len(roomy), 1)
         level = torch.randn(shape, generator=generator).clamp(-3, 3) * config.level_db
         gain = 10 ** (level / 20) * present
+        if louder is not None:
+            gain = gain * louder
         low, high = config.loudness_dbfs
         loudness = 10 ** ((low + (high - low) * uniform(len(clips), 1, 1)) / 20)
         self._noise.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))

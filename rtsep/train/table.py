@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rtsep.errors import ConfigError
+from rtsep.train.published_sets import is_audiocaps, is_dnr, read_audiocaps, read_dnr
+from rtsep.train.row import Row
+
+__all__ = ["SUFFIXES", "Row", "read_rows"]
 
 SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
 )
 """Files that count as audio in a folder."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One clip, where it lies and what it is."""
-
-    path: Path
-    label: str
-    category: str = "event"
-    caption: str = ""
 
 
 def read_rows(data: Path) -> list[Row]:
@@ -31,11 +24,16 @@ def read_rows(data: Path) -> list[Row]:
     Args:
         data: a CSV with the columns ``path`` (relative to its folder), ``label`` and, if there are any,
             ``category`` and ``caption``; or a folder that holds one such CSV; or a folder of audio, where
-            the sub-folder of each file names its label ("dog_barking/1.wav").
+            the sub-folder of each file names its label ("dog_barking/1.wav"); or DnR's folder or AudioCaps'
+            table as published, see ``rtsep.train.published_sets``.
 
     Raises:
         ConfigError: there is no such data, or a row or file has no label.
     """
+    if is_dnr(data):
+        return read_dnr(data)
+    if is_audiocaps(data):
+        return read_audiocaps(data)
     if not data.is_dir():
         return list(_table(data))
     tables = sorted(data.glob("*.csv"))
