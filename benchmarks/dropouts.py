@@ -60,7 +60,7 @@ def main() -> None:
         for place in (ours, theirs):
             place.mkdir()
         baseline = stack.enter_context(jack_server.server(theirs, RATE, options.block))
-        stack.enter_context(_thru(baseline))
+        stack.enter_context(thru(baseline))
         environment = stack.enter_context(jack_server.server(ours, RATE, options.block))
         os.environ.update(environment)  # before the process of the card is started
         report = _measure(options, Path(environment["JACK_SERVER_LOG"]), Path(baseline["JACK_SERVER_LOG"]))
@@ -84,11 +84,11 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
     )
     engine.start()
     try:
-        with _busy(options.busy):
+        with busy(options.busy):
             time.sleep(SETTLE_S)
-            before = (engine.status, engine.worker.busy_s, _xruns(own_log), _xruns(baseline_log), _ticks())
+            before = (engine.status, engine.worker.busy_s, xruns(own_log), xruns(baseline_log), ticks())
             time.sleep(options.seconds)
-            after = (engine.status, engine.worker.busy_s, _xruns(own_log), _xruns(baseline_log), _ticks())
+            after = (engine.status, engine.worker.busy_s, xruns(own_log), xruns(baseline_log), ticks())
     finally:
         engine.stop()
     seconds = after[0].seconds - before[0].seconds
@@ -114,7 +114,7 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
 
 
 @contextmanager
-def _thru(environment: dict[str, str]) -> Iterator[None]:
+def thru(environment: dict[str, str]) -> Iterator[None]:
     """``jack_thru`` on the server of that environment."""
     # It ends when its stdin does not matter; its output would mix with the table.
     client = subprocess.Popen(
@@ -130,7 +130,7 @@ def _thru(environment: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _busy(count: int) -> Iterator[None]:
+def busy(count: int) -> Iterator[None]:
     """So many Python threads that never let go of the interpreter on their own."""
     stop = threading.Event()
 
@@ -150,12 +150,12 @@ def _busy(count: int) -> Iterator[None]:
             thread.join()
 
 
-def _xruns(log: Path) -> int:
+def xruns(log: Path) -> int:
     """Cycles that a server has reported as missed so far."""
     return log.read_text(encoding="utf-8", errors="replace").count("XRun")
 
 
-def _ticks() -> list[int]:
+def ticks() -> list[int]:
     """The machine's time so far: user, nice, system, idle, iowait, irq, softirq, steal (man 5 proc)."""
     return [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split()[1:9]]
 
