@@ -95,7 +95,7 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
     callbacks = options.seconds * RATE / options.block
     own = 100 * (after[0].dropouts - before[0].dropouts) / callbacks
     thru = 100 * (after[3] - before[3]) / callbacks
-    ticks = [end - start for start, end in zip(before[4], after[4], strict=True)]
+    passed = [end - start for start, end in zip(before[4], after[4], strict=True)]
     return {
         "bundle": options.bundle,
         "seconds": options.seconds,
@@ -108,8 +108,8 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
         "load_percent": 100 * (after[1] - before[1]) / seconds,
         "latency_samples": engine.latency.total,
         "latency_ms": engine.latency.ms(engine.latency.total),
-        "steal_percent": 100 * ticks[7] / sum(ticks),
-        "idle_percent": 100 * ticks[3] / sum(ticks),
+        "steal_percent": 100 * passed[7] / sum(passed),
+        "idle_percent": 100 * passed[3] / sum(passed),
     }
 
 

@@ -1,8 +1,8 @@
 """A chain of effects in a live engine on a JACK server: dropouts beside a C client's, round trip, null test.
 
 The chain is a real VST3 of Debian's zam-plugins on a strip, which looks ahead and says so, and two of
-pedalboard's own effects, all at unity. Two dummy servers run side by side: on one the engine, with busy Python
-threads beside it, on the other ``jack_thru``, as in ``dropouts.py``, which says what is counted.
+pedalboard's own effects, all at unity. Two dummy servers run side by side: on one the engine, with busy
+Python threads beside it, on the other ``jack_thru``, as in ``dropouts.py``, which says what is counted.
 
     python benchmarks/inserts.py --minutes 2 --json inserts.json
 """
@@ -26,7 +26,6 @@ import numpy as np
 from rich.console import Console as Screen
 from rich.table import Table
 
-from rtsep.audio.device import terminate
 from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import Console, InsertSpec
 from rtsep.effects.protocol import Format
@@ -69,9 +68,8 @@ def main() -> None:
         baseline = stack.enter_context(jack_server.server(theirs, RATE, options.block))
         stack.enter_context(dropouts.thru(baseline))
         environment = stack.enter_context(jack_server.server(ours, RATE, options.block))
-        os.environ.update(environment)  # before PortAudio is loaded, which looks for JACK only then
+        os.environ.update(environment)  # before the process of the card is started
         report |= _live(options, inserts, Path(baseline["JACK_SERVER_LOG"]))
-        terminate()
     Screen().print(_table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -130,7 +128,7 @@ def _live(options: argparse.Namespace, inserts: tuple[str, ...], baseline_log: P
 
 
 def _watched(engine: Engine, seconds: float) -> tuple[int, list[str]]:
-    """Let it play; how often an insert has been seen bypassed anew, ten times a second, and why at the end."""
+    """Let it play; how often an insert was seen newly bypassed, ten times a second, and why at the end."""
     lates, known, end = 0, engine.status.insert_faults, time.monotonic() + seconds
     while engine.running and time.monotonic() < end:
         time.sleep(0.1)
