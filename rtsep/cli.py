@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rtsep import cli_bundles, cli_codes
+from rtsep import cli_bundles, cli_codes, cli_serve
 from rtsep.control import OSC_PORT
 from rtsep.errors import ConfigError, RtsepError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_bundles.app, name="bundles")
 app.add_typer(cli_codes.app, name="codes")
+app.command()(cli_serve.serve)
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -90,6 +91,13 @@ def run(
         str | None,
         typer.Option("--separator", "--bundle", help="A name from 'rtsep bundles', or a bundle's folder."),
     ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="Have the masks made there, ws://HOST:PORT; see docs/codes.md.")
+    ] = None,
+    network_ms: Annotated[
+        float | None, typer.Option(help="What the way there and back may take, part of the latency; 60.")
+    ] = None,
+    codebooks: Annotated[int | None, typer.Option(help="Of what is sent there; see docs/codes.md.")] = None,
     compute: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     device_rate: Annotated[int | None, typer.Option(help="Rate of devices and of raw stdin, Hz.")] = None,
     block: Annotated[int | None, typer.Option(help="Samples a callback; 0: the device's choice.")] = None,

@@ -38,6 +38,12 @@ class RunSettings(BaseModel):
     duration: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds after which to stop."""
     bundle: str = "default"
+    server: str | None = None
+    """Address of an ``rtsep serve`` that makes the masks; here is encoded and decoded only."""
+    network_ms: float = Field(60.0, ge=0, le=2000)
+    """What the way there and back may take; part of the latency."""
+    codebooks: int | None = Field(None, ge=1)
+    """Codebooks of what is sent there; None: what 8 kbit/s take."""
     compute: Compute = "auto"
     device_rate: int | None = Field(None, ge=8_000, le=192_000)
     """Of devices, and of raw samples on stdin."""

@@ -28,6 +28,8 @@ class LatencyBudget:
     """Waiting for the next callback, and the reserve for a late worker."""
     device_out: int
     """From the callback to the converter, as the driver reports it."""
+    network: int = 0
+    """What the way to a server and back may take, where one makes the masks."""
 
     @property
     def algorithmic(self) -> int:
@@ -37,7 +39,15 @@ class LatencyBudget:
     @property
     def engine(self) -> int:
         """From the callback that captures to the callback that plays, in samples: the part we promise."""
-        return self.resample_in + self.hop + self.lookahead + self.resample_out + self.inserts + self.ring
+        return (
+            self.resample_in
+            + self.hop
+            + self.lookahead
+            + self.network
+            + self.resample_out
+            + self.inserts
+            + self.ring
+        )
 
     @property
     def total(self) -> int:
@@ -51,7 +61,7 @@ class LatencyBudget:
     def terms_ms(self) -> dict[str, float]:
         """Each term in milliseconds, in the order of the signal, then the sums."""
         names = (
-            "device_in", "resample_in", "hop", "lookahead", "resample_out", "inserts", "ring", "device_out",
-            "algorithmic", "engine", "total",
+            "device_in", "resample_in", "hop", "lookahead", "network", "resample_out", "inserts", "ring",
+            "device_out", "algorithmic", "engine", "total",
         )  # fmt: skip
         return {name: self.ms(getattr(self, name)) for name in names}

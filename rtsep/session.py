@@ -7,8 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +36,7 @@ from rtsep.render import render
 from rtsep.separators.conditions import Conditions
 from rtsep.separators.protocol import LiveSeparator
 from rtsep.separators.registry import open_separator
+from rtsep.serve.edge import Edge
 from rtsep.worker import Worker
 
 FILE_BLOCK_S = 1.0
@@ -62,18 +63,32 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
     check_ends(settings, json_file)
     check_specs(settings.inserts)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    separator = open_separator(settings.bundle, compute_device(settings.compute))
+    separator = _separator(settings, live)
     films = Conditions(separator)
     for index in console.used:
         films(console.strips[index].text)  # an impossible prompt is refused before a device is opened
     if separator.device.type == "cpu":
         torch.set_num_threads(1)
-    report = (_run_live if live else _run_stream)(settings, console, separator, films)
+    with closing(separator):
+        report = (_run_live if live else _run_stream)(settings, console, separator, films)
+    if isinstance(separator, Edge):
+        report["network"] = asdict(separator.counts)
     if json_file is not None:
         try:
             json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"cannot write the report to {json_file}: {error.strerror}") from error
+
+
+def _separator(settings: RunSettings, live: bool) -> LiveSeparator:
+    """The one that the settings name, here or on a server."""
+    if settings.server is None:
+        return open_separator(settings.bundle, compute_device(settings.compute))
+    try:
+        from rtsep.serve.dial import open_edge
+    except ImportError as error:
+        raise ConfigError(f"--server needs {error.name}: pip install 'rtsep[serve]'") from error
+    return open_edge(settings, live=live)
 
 
 def _run_live(

@@ -19,7 +19,7 @@ class Timing:
         """Hops that go through the model together."""
         self.inserts = inserts_samples
         """What effects on the way add."""
-        self.hop, self.lookahead = separator.hop, separator.lookahead
+        self.hop, self.lookahead, self.network = separator.hop, separator.lookahead, separator.network
         self.sample_rate, self.model_rate = sample_rate, separator.sample_rate
         self.down = Ratio.between(sample_rate, separator.sample_rate)
         self.up = Ratio.between(separator.sample_rate, sample_rate)
@@ -45,9 +45,11 @@ class Timing:
         def at_device(samples: int) -> int:
             return -(-samples * self.sample_rate // self.model_rate)
 
-        hop, lookahead = at_device(self.chunk_hops * self.hop), at_device(self.lookahead)
+        hop, delay = at_device(self.chunk_hops * self.hop), at_device(self.lookahead)
+        network = at_device(self.network)
         reach_in, reach_out = self.down.reach, self.up.reach
-        ring = prefill - hop - lookahead - reach_in - reach_out - self.inserts
+        ring = prefill - hop - delay - reach_in - reach_out - self.inserts
         return LatencyBudget(
-            self.sample_rate, device[0], reach_in, hop, lookahead, reach_out, self.inserts, ring, device[1]
-        )
+            self.sample_rate, device[0], reach_in, hop, delay - network, reach_out, self.inserts, ring,
+            device[1], network,
+        )  # fmt: skip

@@ -11,8 +11,8 @@ Gains = NDArray[np.float64]
 class Tracks:
     """Keeps the gains of each frame until its samples have gone out.
 
-    They cross-fade as the model's own frames do: frame t, at the model's rate, takes over between
-    t * hop - lookahead and t * hop.
+    They cross-fade as the model's own frames do: frame t, at the model's rate, takes over from
+    t * hop - lookahead on, for so long or for a hop, whichever is shorter.
 
     Args:
         first: gains (kinds, outputs) for the time before frame 0.
@@ -37,7 +37,8 @@ class Tracks:
         """The curves over ``count`` samples after the first ``given``, (kinds, count, outputs)."""
         gains = self._forget(given)
         starts = self._hop * np.arange(len(gains) - 1)
-        knots = np.stack([starts - self._lookahead, starts], axis=1).ravel()
+        begin = starts - self._lookahead
+        knots = np.stack([begin, begin + min(self._lookahead, self._hop)], axis=1).ravel()
         oldest = self._frames - len(gains)  # frame number of gains[0]; frame -1 stands for the one before 0
         rate, model_rate = self._sample_rate, self._model_rate
         position = (np.arange(count) + given % rate) * model_rate / rate

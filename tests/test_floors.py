@@ -18,7 +18,7 @@ FLOORS = (
     {"engine", "failsafe", "render", "conformance", "train", "evaluate", "serve"},
     {
         *("display", "ends", "framewise", "live", "session", "surfaces"),
-        *("cli", "cli_bundles", "cli_codes", "__main__"),
+        *("cli", "cli_bundles", "cli_codes", "cli_serve", "__main__"),
     },
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -6,18 +6,18 @@ import pytest
 
 from rtsep.latency import LatencyBudget
 
-BUDGET = LatencyBudget(48_000, 10, 72, 480, 384, 73, 240, 901, 20)
+BUDGET = LatencyBudget(48_000, 10, 72, 480, 384, 73, 240, 901, 20, 960)
 
 
 def test_the_terms_add_up() -> None:
     assert BUDGET.algorithmic == 480 + 384
-    assert BUDGET.engine == 72 + 480 + 384 + 73 + 240 + 901
+    assert BUDGET.engine == 72 + 480 + 384 + 960 + 73 + 240 + 901
     assert BUDGET.total == 10 + BUDGET.engine + 20
     terms = BUDGET.terms_ms()
-    assert list(terms)[:8] == [
-        "device_in", "resample_in", "hop", "lookahead", "resample_out", "inserts", "ring", "device_out",
+    assert list(terms)[:9] == [
+        "device_in", "resample_in", "hop", "lookahead", "network", "resample_out", "inserts", "ring", "device_out",
     ]  # fmt: skip
-    assert sum(list(terms.values())[:8]) == pytest.approx(terms["total"])
+    assert sum(list(terms.values())[:9]) == pytest.approx(terms["total"])
     assert terms["total"] == pytest.approx(1000 * BUDGET.total / 48_000)
     assert terms["hop"] == 10.0
 

@@ -97,6 +97,11 @@ class Separator(nn.Module):
         return self.codec.config.lookahead
 
     @property
+    def network(self) -> int:
+        """None of these are a network's."""
+        return 0
+
+    @property
     def condition_size(self) -> int:
         """FiLM parameters of a prompt."""
         return self.film_head.out.out_features

@@ -47,6 +47,11 @@ class Steps(Protocol):
         ...
 
     @property
+    def network(self) -> int:
+        """How many of these the way to another machine and back may take."""
+        ...
+
+    @property
     def condition_size(self) -> int:
         """Numbers that stand for a prompt."""
         ...
@@ -81,6 +86,7 @@ class LiveSeparator:
     sample_rate: int
     hop: int
     lookahead: int
+    network: int = 0
     condition_size: int = 1
     prompts: Sequence[str] = ()
     """The words it understands; empty where it takes any."""

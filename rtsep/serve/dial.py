@@ -1,0 +1,36 @@
+"""What ``--server`` means: an edge, with a link for its line."""
+
+from __future__ import annotations
+
+import ssl
+from urllib.parse import urlsplit
+
+from rtsep.config import RunSettings
+from rtsep.errors import ConfigError
+from rtsep.models.bundle import load_bundle
+from rtsep.serve.edge import Edge, frames_within
+from rtsep.serve.format import CodeFormat
+from rtsep.serve.link import Link, Target
+from rtsep.serve.token import server_token
+
+
+def open_edge(settings: RunSettings, *, live: bool) -> Edge:
+    """A separator whose masker is ``settings.server``.
+
+    Raises:
+        BundleError: there is no such bundle here.
+        ConfigError: the server's address is none.
+    """
+    url = settings.server or ""
+    scheme = urlsplit(url).scheme
+    if scheme not in ("ws", "wss") or not urlsplit(url).hostname:
+        raise ConfigError(f"--server {url!r}: give ws://HOST:PORT, or wss:// for TLS")
+    tls = ssl.create_default_context() if scheme == "wss" else None
+    bundle = load_bundle(settings.bundle)
+    target = Target(url, live, server_token(), tls)
+
+    def dial(format: CodeFormat) -> Link:
+        return Link(format, target)
+
+    delay = frames_within(settings.network_ms, bundle.separator)
+    return Edge(bundle, dial, delay, live=live, codebooks=settings.codebooks)
