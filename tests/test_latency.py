@@ -15,7 +15,8 @@ def test_the_terms_add_up() -> None:
     assert BUDGET.total == 10 + BUDGET.engine + 20
     terms = BUDGET.terms_ms()
     assert list(terms)[:9] == [
-        "device_in", "resample_in", "hop", "lookahead", "network", "resample_out", "inserts", "ring", "device_out",
+        "device_in", "resample_in", "hop", "lookahead", "network", "resample_out", "inserts", "ring",
+        "device_out",
     ]  # fmt: skip
     assert sum(list(terms.values())[:9]) == pytest.approx(terms["total"])
     assert terms["total"] == pytest.approx(1000 * BUDGET.total / 48_000)
