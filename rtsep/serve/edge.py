@@ -157,17 +157,26 @@ class Edge(LiveSeparator):
         latent, encoder_state = self._codec.encode(mixture[0][:, None], encoder_state)
         codes = self._codec.quantizer.encode(latent, format.codebooks)
         line.send(Frames(self._sent, codes.permute(2, 0, 1).contiguous().numpy()))
-        gains, latents = [], []
+        gains, latents, early = [], [], max(0, self._oldest + self.delay - self._sent)
         for frame in latent.split(1, dim=-1):
             self._energies.append(self._energy(frame))
             latents.append(self._frame(line, self._sent - self.delay, frame))
             known = self._energies.popleft() if len(self._energies) > self.delay else self._energies[0]
             gains.append((self._energy(latents[-1]) / known.clamp(min=1e-12)).sqrt().clamp(max=HIGHEST_GAIN))
             self._sent += 1
-        wave, decoder_state = self._codec.decode(torch.cat(latents, dim=-1), decoder_state)
+        wave, decoder_state = self._decode(latents[:early], latents[early:], decoder_state)
         separation = Separation(wave[None, None, :, 0], torch.stack(gains)[None, None])
         number = self._sent - self._first
         return separation, ((encoder_state, torch.tensor(number)), (), decoder_state)
+
+    def _decode(self, early: list[Tensor], latents: list[Tensor], state: State) -> tuple[Tensor, State]:
+        """Sound (channels, 1, T); the decoder begins with the first frame sent, as without a network."""
+        channels = len((early + latents)[0])
+        silence = torch.zeros(channels, 1, len(early) * self.hop)
+        if not latents:
+            return silence, state
+        wave, state = self._codec.decode(torch.cat(latents, dim=-1), state)
+        return torch.cat([silence, wave], dim=-1), state
 
     def _begin(self, number: int) -> None:
         """A stream that goes on from that frame: what is on the way belongs to another."""
