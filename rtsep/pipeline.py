@@ -133,7 +133,7 @@ class Pipeline:
         condition = self._condition
         state = self.separator.initial_state(1, self.channels, len(condition), self._decoded)
         for _ in range(hops):
-            _, state = self._step(silence, condition.film[None, :, None], state, condition.mix)
+            _, state = self._step(silence, condition.film[None, :, None], state, self._staged[0])
 
     def begin_dry(self) -> None:
         """Begin with the input, and move on to the result as bypass does; before the first ``push``."""

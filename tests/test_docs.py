@@ -40,7 +40,7 @@ def sound_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return Driven(np.zeros((48_000, channels_in), np.float32), 48_000, 480)
 
     monkeypatch.setattr(rtsep.live, "open_device", opened)
-    monkeypatch.setattr(rtsep.live, "find_device", lambda text, kind: None)
+    monkeypatch.setattr(rtsep.live, "find_devices", lambda *texts: (None, None))
     monkeypatch.setattr(rtsep.live.Session, "wait", lambda self, seconds: None)
     yield
 

@@ -240,8 +240,12 @@ class Edge(LiveSeparator):
 
 
 def _values(words: list[str], mix: Mix) -> dict[str, Value]:
-    """The mix of some prompts as a console says it: one strip a prompt, and the residual."""
-    residual = float(mix.dry[0])
+    """Weights of masks as a console says them: each is a strip's level less the residual's.
+
+    The input's own share is not asked for, since the pipeline adds it.
+    """
+    weights = mix.weights[0]
+    residual = max(0.0, -float(weights.min()))
     values: dict[str, Value] = {"residual/mute": residual < SILENT, "residual/solo": residual >= SILENT}
     if residual >= SILENT:
         values["residual/gain"] = _decibels(residual)
@@ -250,7 +254,7 @@ def _values(words: list[str], mix: Mix) -> dict[str, Value]:
         values[f"{name}/text"] = words[strip] if strip < len(words) else ""
         if strip >= len(words):
             continue
-        gain = float(mix.weights[0, strip]) + residual
+        gain = float(weights[strip]) + residual
         values[f"{name}/negative"] = bool(mix.removed[strip])
         # On solo, what is heard is heard at its gain, whether it is kept or taken away.
         values[f"{name}/solo"], values[f"{name}/mute"] = gain >= SILENT, gain < SILENT

@@ -58,8 +58,10 @@ class Session:
         return len(self._waiting)
 
     def turn(self, condition: Condition) -> None:
-        """Edit otherwise from the next frame on, faded; the same changes nothing."""
-        if not condition.same(self._fade[-1] if self._fade else self.condition):
+        """Edit otherwise from the next frame on, faded where there was one; the same changes nothing."""
+        if self._next is None:
+            self.condition = condition
+        elif not condition.same(self._fade[-1] if self._fade else self.condition):
             self._fade = self.condition.fade(condition)
 
     def put(self, frames: Frames) -> None:

@@ -102,11 +102,15 @@ class ServiceWorker:
                 if self._service.ready:
                     started = time.perf_counter()
                     edited = list(self._service.tick())
-                    self._deliver(Done(edited, step_s=time.perf_counter() - started))
-                    self.counts = {each: session.counts for each, session in self._service.sessions.items()}
+                    self._tell(Done(edited, step_s=time.perf_counter() - started))
         except BaseException as error:
             self.failure = error
             self._deliver(Done())
+
+    def _tell(self, done: Done) -> None:
+        """Deliver; whoever hears of it finds it counted."""
+        self.counts = {each: session.counts for each, session in self._service.sessions.items()}
+        self._deliver(done)
 
     def _gather(self) -> bool:
         """Obey until there is something to do, and a moment longer for those who have sent nothing yet."""
@@ -144,4 +148,4 @@ class ServiceWorker:
                     service.reset(number)
         except CodeError as error:
             count = len(order.frames.codes) if isinstance(order, Put) else 0
-            self._deliver(Done(refused=(order.session, count, str(error))))
+            self._tell(Done(refused=(order.session, count, str(error))))

@@ -12,13 +12,14 @@ import builders
 import numpy as np
 import pytest
 import soundfile
+from safetensors.torch import save_file
 from serving import WAIT_S, served
-from test_code_files import rtsep, sound
+from test_code_files import Fine, rtsep, sound
 from torch import Tensor
 
 from rtsep.control import Console, Value
 from rtsep.errors import EngineError
-from rtsep.models.bundle import Bundle
+from rtsep.models.bundle import FILMS, Bundle, load_bundle
 from rtsep.models.condition import Condition
 from rtsep.models.prompts import FilmCache
 from rtsep.pipeline import Pipeline
@@ -165,18 +166,46 @@ def test_the_declared_latency_is_where_the_sound_is(tmp_path: Path, delay: int) 
     ],
     ids=str,
 )
-def test_the_server_makes_the_mix_that_the_console_asks_for(tiny: Bundle, console: Console) -> None:
+def test_the_server_makes_the_mix_that_the_pipeline_asks_for(tiny: Bundle, console: Console) -> None:
     weather = Weather(tiny)
     edge = edge_of(tiny, weather, 0)
     heard(edge, console, builders.noise(10 * tiny.separator.hop), tiny.separator.hop)
     films, parameters = FilmCache(tiny), tiny.separator.film_head.out.out_features
     wanted = Condition.of(console, films, parameters)
-    found = Condition.of(weather.console, films, parameters)
+    found = weather.service.sessions[0].condition
     if console.used:
         assert [film.tolist() for film in found.film] == [film.tolist() for film in wanted.film]
-        for mine, theirs in zip(found.mix, wanted.mix, strict=True):
+        for mine, theirs in zip(found.mix[:3], wanted.staged()[0][:3], strict=True):
             assert np.allclose(mine, theirs, atol=1e-4)
-    assert float(found.mix.dry) == pytest.approx(float(wanted.mix.dry), abs=1e-4)
+    assert not found.mix.dry.any()  # the pipeline adds the input's share
+
+
+@pytest.mark.parametrize(
+    "console",
+    [
+        Console.of(["speech"]).turned("prompt/1/gain", -6.0),
+        Console.of([], ["rain"]),
+        Console.of(["speech", "rain"]).turned("residual/mute", False).turned("residual/gain", -20.0),
+        Console.of(["speech", "rain"]).turned("residual/mute", False).turned("prompt/1/gain", 6.0),
+    ],
+    ids=["strip", "removed", "low residual", "residual"],
+)
+def test_but_for_its_codes_an_edge_plays_what_a_separator_here_plays(
+    tmp_path: Path, console: Console
+) -> None:
+    bundle = builders.tiny_bundle(tmp_path, builders.transparent_separator())
+    films = builders.random_films(bundle.separator, 2)
+    save_file({"speech": films[0].clone(), "rain": films[1].clone()}, tmp_path / FILMS)
+    bundle = load_bundle(str(tmp_path))
+    separator, rate, x = bundle.separator, 48_000, builders.noise(20_000)
+    edge = edge_of(bundle, Weather(bundle), 2)
+    own = Condition.of(console, FilmCache(bundle), separator.condition_size)
+    there = Pipeline(edge, condition(edge, console), rate, 1)
+    here = Pipeline(separator, own, rate, 1)
+    separator.codec.quantizer = Fine()
+    found, wanted = (pipeline.push(x) for pipeline in (there, here))
+    assert len(found) > 15_000
+    assert np.abs(found - wanted[: len(found)])[2000:].max() < 1e-4
 
 
 def test_words_that_change_are_told_once_they_have_settled(tiny: Bundle) -> None:
