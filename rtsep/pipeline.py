@@ -97,13 +97,13 @@ class Pipeline:
         self._received = self._given = 0
         self._pending: list[Samples] = []  # input that completes no hop yet
         self._down = Resampler(sample_rate, separator.sample_rate, channels)
-        self._up = Resampler(separator.sample_rate, sample_rate, channels * self._decoded)
-        self._up_unmasked = Resampler(separator.sample_rate, sample_rate, channels)
+        self._up = Resampler(separator.sample_rate, sample_rate, channels * (self._decoded + 1))
         self._waiting = np.zeros((0, channels), np.float32)  # at the model's rate, less than a hop
         self._early = separator.lookahead  # samples that the model gives out before time 0
-        self._dry, self._unmasked, self._untouched = (np.zeros((0, channels), np.float32) for _ in range(3))
-        self._low = np.zeros((0, channels * self._decoded), np.float32)
-        self._staged = self._condition.staged()
+        # At the model's rate and not yet answered; at the device's rate and not yet given out.
+        self._passed, self._dry, self._untouched = (np.zeros((0, channels), np.float32) for _ in range(3))
+        self._low = np.zeros((0, channels * (self._decoded + 1)), np.float32)
+        self._stage()
         self._tracks = Tracks(
             self._frame_gains(np.ones((1, self._decoded)))[0],
             hop=separator.hop,
@@ -130,10 +130,9 @@ class Pipeline:
         """
         self._live = True
         silence = torch.zeros(1, self.channels, self.separator.hop, device=self._device)
-        condition = self._condition
-        state = self.separator.initial_state(1, self.channels, len(condition), self._decoded)
+        state = self.separator.initial_state(1, self.channels, len(self._condition), self._decoded)
         for _ in range(hops):
-            _, state = self._step(silence, condition.film[None, :, None], state, self._staged[0])
+            _, state = self._step(silence, self._film, state, self._model_mix)
 
     def begin_dry(self) -> None:
         """Begin with the input, and move on to the result as bypass does; before the first ``push``."""
@@ -161,11 +160,11 @@ class Pipeline:
         chunk = self.rack.before(chunk)
         at_model_rate = self._down.push(chunk)
         self._dry = np.concatenate([self._dry, chunk])
-        self._unmasked = np.concatenate([self._unmasked, self._up_unmasked.push(at_model_rate)])
+        self._passed = np.concatenate([self._passed, at_model_rate])
         self._waiting = np.concatenate([self._waiting, at_model_rate])
         while hops := min(self._whole_chunks(), self._most_hops):
             self._separate(hops)
-        return self._mix(min(len(self._low), len(self._unmasked), len(self._dry)))
+        return self._mix(min(len(self._low), len(self._dry)))
 
     def _whole_chunks(self) -> int:
         """Hops that wait and belong to a chunk that is complete."""
@@ -195,54 +194,63 @@ class Pipeline:
             if before.strips != self._condition.strips:
                 rows = torch.tensor(before.rows(self._condition.strips), device=self._device)
                 self._state = (self._state[0], select_rows(self._state[1], rows), self._state[2])
-            self._staged = self._condition.staged()
+            self._stage()
         mixture = torch.from_numpy(np.ascontiguousarray(chunk.T))[None].to(self._device)
-        film, mix = self._condition.film[None, :, None], self._staged[0]
         step = self._step if hops == 1 else self.separator.step
-        separation, self._state = step(mixture, film, self._state, mix)
+        separation, self._state = step(mixture, self._film, self._state, self._model_mix)
         self.hops += hops
         wave = separation.wave[0].flatten(0, 1).T.cpu().numpy()
         skipped = min(self._early, len(wave))
         self._early -= skipped
-        self._low = np.concatenate([self._low, self._up.push(wave[skipped:])])
+        wave = wave[skipped:]
+        passed, self._passed = self._passed[: len(wave)], self._passed[len(wave) :]
+        self._low = np.concatenate([self._low, self._up.push(np.concatenate([wave, passed], axis=1))])
         self._tracks.append(self._frame_gains(separation.upper_gain[0].T.cpu().numpy()))
+
+    def _stage(self) -> None:
+        """Get ready what every hop under the current condition needs."""
+        self._model_mix, own_last = self._condition.staged()
+        self._film = self._condition.film[None, :, None]
+        self._direct_own_last = torch.cat([self._model_mix.dry[None], own_last]).cpu().numpy()
 
     def _frame_gains(self, upper: NDArray[Any]) -> NDArray[np.float64]:
         """Upper gain (hops, outputs), with it those of dry and finished sounds: (hops, 4, outputs)."""
-        mix, (own, last) = self._staged
-        others = (np.broadcast_to(each.cpu().numpy(), upper.shape) for each in (mix.dry, own, last))
-        return np.stack([upper, *others], axis=1, dtype=np.float64)
+        gains = np.empty((len(upper), 4, upper.shape[1]))
+        gains[:, 0], gains[:, 1:] = upper, self._direct_own_last
+        return gains
 
     def _mix(self, count: int) -> Samples:
         """Join what is known of low band, high band and dry signal."""
-        (low, self._low), (dry, self._dry), (unmasked, self._unmasked), (untouched, self._untouched) = (
-            (kept[:count], kept[count:]) for kept in (self._low, self._dry, self._unmasked, self._untouched)
+        (low, self._low), (dry, self._dry), (untouched, self._untouched) = (
+            (kept[:count], kept[count:]) for kept in (self._low, self._dry, self._untouched)
         )
+        *sounds, unmasked = np.split(low, self._decoded + 1, axis=1)
         gain = 10 ** (self._ramp("gain", count) / 20)
         wet = self._ramp("wet", count) * (1 - self._ramp("bypass", count))
         full_band = self._ramp("full_band", count)
         upper, direct, own, last = self._tracks.over(self._given, count)
         high = (dry - unmasked) * full_band
         heard = dry if (full_band == 1).all() else unmasked + high
-        parts, rest = [], heard * direct[:, -1:]
-        for output, sound in enumerate(np.split(low, self._decoded, axis=1)):
+        parts, rest = [], heard * direct[:, -1:] if direct[:, -1].any() else np.zeros(1)
+        for output, sound in enumerate(sounds):
             finished = sound + high * upper[:, output, None]
             rest = rest + finished * last[:, output, None]
             parts.append(finished * own[:, output, None])
         parts[-1] = rest
         put_out = [part * (gain * wet) for part in self.lanes.join(parts, self.console)]
-        put_out[-1] += untouched * (1 - wet)
+        if not (wet == 1).all():
+            put_out[-1] += untouched * (1 - wet)
         self._given += count
         skipped = min(self._late, count)
         self._late -= skipped
         return np.concatenate(put_out, axis=1)[skipped:].astype(np.float32)
 
     def _ramp(self, name: str, count: int) -> NDArray[np.float64]:
-        """A parameter over the next samples, (count, 1), on its way to where it was set."""
+        """A parameter over the next samples, (count, 1), on its way to where it was set; (1, 1) if there."""
         target, parameter = float(self.console[name]), PARAMETERS[name]
         start = self._at[name]
         if start == target:
-            return np.full((count, 1), target)
+            return np.array([[target]])
         reach = (
             (parameter.high - parameter.low) / (RAMP_S * self.timing.sample_rate) * np.arange(1, count + 1)
         )

@@ -33,25 +33,33 @@ class Tracks:
         self._gains = np.concatenate([self._gains, gains])
         self._frames += len(gains)
 
-    def over(self, given: int, count: int) -> Gains:
-        """The curves over ``count`` samples after the first ``given``, (kinds, count, outputs)."""
+    def over(self, given: int, count: int) -> list[Gains]:
+        """Each kind's curve over ``count`` samples after the first ``given``.
+
+        Returns:
+            (count, outputs) each, or (1, outputs) where nothing moves, as is mostly so.
+        """
         gains = self._forget(given)
-        starts = self._hop * np.arange(len(gains) - 1)
+        still = (gains == gains[0]).all(axis=(0, 2))
+        if still.all():
+            return list(gains[0][:, None])
+        position, knots = self._position(given, count, len(gains))
+        return [
+            gains[:1, kind] if still[kind] else _curve(gains[:, kind], position, knots)
+            for kind in range(gains.shape[1])
+        ]
+
+    def _position(self, given: int, count: int, known: int) -> tuple[Gains, Gains]:
+        """Where those samples lie, and where the frames take over, counted from the second frame known."""
+        starts = self._hop * np.arange(known - 1)
         begin = starts - self._lookahead
-        knots = np.stack([begin, begin + min(self._lookahead, self._hop)], axis=1).ravel()
-        oldest = self._frames - len(gains)  # frame number of gains[0]; frame -1 stands for the one before 0
+        ends = begin + min(self._lookahead, self._hop)
+        knots: Gains = np.stack([begin, ends], axis=1, dtype=np.float64).ravel()
+        oldest = self._frames - known  # frame number of gains[0]; frame -1 stands for the one before 0
         rate, model_rate = self._sample_rate, self._model_rate
         position = (np.arange(count) + given % rate) * model_rate / rate
         position += given // rate * model_rate - (oldest + 1) * self._hop
-        tracks = np.empty((gains.shape[1], count, gains.shape[2]))
-        for kind, output in np.ndindex(gains.shape[1:]):
-            column = gains[:, kind, output]
-            if (column == column[0]).all():  # most of them, most of the time
-                tracks[kind, :, output] = column[0]
-            else:
-                pairs = np.stack([column[:-1], column[1:]], axis=1).ravel()
-                tracks[kind, :, output] = np.interp(position, knots, pairs)
-        return tracks
+        return position, knots
 
     def _forget(self, given: int) -> Gains:
         """Let go of frames whose samples have gone out; returns the others."""
@@ -59,3 +67,9 @@ class Tracks:
         spare = min(first - (self._frames - len(self._gains) + 1), len(self._gains) - 1)
         self._gains = self._gains[max(0, spare) :]
         return self._gains
+
+
+def _curve(gains: Gains, position: Gains, knots: Gains) -> Gains:
+    """Gains (frames, outputs) over positions, from frame to frame between two knots each."""
+    pairs = np.stack([gains[:-1], gains[1:]], axis=1).reshape(len(knots), -1)
+    return np.stack([np.interp(position, knots, column) for column in pairs.T], axis=1)

@@ -15,6 +15,9 @@ from rtsep.models.condition import Condition
 from rtsep.pipeline import Pipeline, Samples
 from rtsep.recorder import Recorder
 
+STATUS_S = 0.02
+"""The status lags by at most so much."""
+
 LOAD_MEMORY_S = 1.0
 """The load shown is an average over about this long."""
 
@@ -66,6 +69,8 @@ class Worker:
         """What went in and came out in the last steps, enough for a spectrum."""
         self._received = self._given = 0
         self._seconds_before, self._hops_before, self._bad_before, self._restarted = 0.0, 0, 0, 0
+        self._untold: list[Samples] = []  # what came in and the status does not tell of yet
+        self._untold_busy_s = 0.0
         self._change: Change | None = None
         self.dropouts_before = 0
         """Those of the device that were counted before the last reset."""
@@ -120,7 +125,13 @@ class Worker:
         self._given += len(output)
         if len(samples):
             self.recent = (*self.recent[1 - max(2, -(-SIZE // len(samples))) :], (samples, output))
-            span = len(samples) / pipeline.timing.sample_rate
+            self._untold.append(samples)
+            self._untold_busy_s += busy_s
+            span = sum(map(len, self._untold)) / pipeline.timing.sample_rate
+            if not len(output) and span < STATUS_S:
+                return  # a block that completes no hop: metering each would cost more than the resampler
+            samples, self._untold = np.concatenate(self._untold), []
+            busy_s, self._untold_busy_s = self._untold_busy_s, 0.0
             weight = min(1.0, span / LOAD_MEMORY_S)
             status = self.status
             self.status = replace(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rtsep.errors import BundleError
@@ -125,8 +126,12 @@ class Graph:
 
     def __call__(self, *inputs: Tensor) -> Iterator[Tensor]:
         """The outputs, in order, for the inputs in theirs."""
-        feed = {name: tensor.numpy() for name, tensor in zip(self._names, inputs, strict=True)}
-        return map(torch.from_numpy, self._session.run(None, feed))
+        return map(torch.from_numpy, self.run(*(tensor.numpy() for tensor in inputs)))
+
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """The same on arrays."""
+        found: list[NDArray[Any]] = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        return found
 
 
 def not_this_models(path: Path, why: object) -> BundleError:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered
@@ -104,13 +106,20 @@ def onnx_step(path: Path, separator: Separator) -> Step:
     """
     form = separator.initial_state(1, 1, 1, 1)
     graph = Graph(path, _Flat(separator, form))
+    last: tuple[Any, list[NDArray[Any]]] = (None, [])  # a state that was given out, and what it is made of
 
     def step(
         mixture: Tensor, film: Tensor, state: tuple[State, State, State], mix: Mix
     ) -> tuple[Separation, tuple[State, State, State]]:
-        found = graph(mixture, film, mix.wanted, mix.removed, mix.weights, *leaves(state))
-        separation = Separation(next(found), next(found))
-        return separation, like(form, found)
+        nonlocal last
+        known, arrays = last
+        if state is not known:  # mostly it is: taking one apart costs as much as a layer
+            arrays = [leaf.numpy() for leaf in leaves(state)]
+        given = (mixture, film, mix.wanted, mix.removed, mix.weights)
+        wave, upper_gain, *new = graph.run(*(tensor.numpy() for tensor in given), *arrays)
+        state = like(form, map(torch.from_numpy, new))
+        last = state, new
+        return Separation(torch.from_numpy(wave), torch.from_numpy(upper_gain)), state
 
     try:
         difference = _difference(step, separator)
