@@ -81,7 +81,7 @@ def gmacs_per_second(bundle: Bundle) -> float:
     """Of one session with one prompt, codes to codes, by torch's counter, in 10^9."""
     format = CodeFormat.of(bundle)
     path, edits = CodePath(bundle.separator, format.codebooks), Edits.of([some_condition(bundle)])
-    state = bundle.separator.masker.initial_state(1)
+    state = path.initial_state(1, 1, 1)
     codes = torch.from_numpy(some_codes(bundle, 1)).permute(1, 2, 0)[None]
     with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter:
         for _ in range(round(format.sample_rate / format.hop)):

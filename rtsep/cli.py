@@ -323,6 +323,9 @@ def evaluate(
     no_paraphrases: Annotated[
         bool, typer.Option("--no-paraphrases", help="Only the labels; takes a third of the time.")
     ] = False,
+    codebooks: Annotated[
+        int | None, typer.Option(help="Of the codec's ceiling through codes; all by default.")
+    ] = None,
     mask: Annotated[
         bool, typer.Option("--mask", help="Also how much of the masks is channel-wise (benchmarks).")
     ] = False,
@@ -340,7 +343,16 @@ def evaluate(
         raise ConfigError("what to evaluate on? give --mixtures FILE, or --benchmark NAME with --root DIR")
     if mixtures is not None:
         words = None if no_paraphrases else paraphrases or SHIPPED
-        eval_session(bundle, mixtures, root, limit=limit, paraphrases=words, json_file=json_file, plot=plot)
+        eval_session(
+            bundle,
+            mixtures,
+            root,
+            limit=limit,
+            codebooks=codebooks,
+            paraphrases=words,
+            json_file=json_file,
+            plot=plot,
+        )
         return
     if root is None:
         raise ConfigError(f"where is {benchmark}? --root DIR is the folder that it lies in")

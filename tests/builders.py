@@ -30,7 +30,7 @@ CODEC = CodecConfig(
     residual_width=8,
     codebooks=2,
     codebook_size=16,
-    codebook_dim=4,
+    codebook_bins=12,
 )
 LIVE_CODEC = CodecConfig(codebooks=1, codebook_size=16)
 """The real hop of 10 ms: of ``CODEC``'s, two thirds of a millisecond, no machine does one after the other."""

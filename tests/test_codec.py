@@ -11,15 +11,7 @@ from torch import Tensor
 
 from rtsep.models.codec import Codec, CodecConfig
 from rtsep.models.lapped import lapped_transform
-from rtsep.models.quantize import (
-    LEVELS,
-    LOWEST_DB,
-    STEP_DB,
-    ResidualQuantizer,
-    VectorQuantizer,
-    decode_level,
-    encode_level,
-)
+from rtsep.models.quantize import VectorQuantizer
 
 STRIDED = CODEC.model_copy(update={"strides": (2, 4)})
 CONFIGS = [
@@ -106,53 +98,6 @@ def test_an_impossible_lapped_transform_is_refused(kernel: int, hop: int, overla
         lapped_transform(kernel, hop, overlap)
 
 
-def quantizer(latent: int = 12, codebooks: int = 4) -> ResidualQuantizer:
-    torch.manual_seed(1)
-    return ResidualQuantizer(latent, codebooks, size=16, dim=4)
-
-
-def test_codes_decode_to_the_quantised_latent() -> None:
-    books = quantizer()
-    z = torch.randn(3, 12, 20)
-    quantized = books(z)
-    codes = books.encode(z)
-    assert torch.equal(codes, quantized.codes)
-    assert codes.shape == (3, 5, 20)
-    assert int(codes.min()) >= 0
-    assert int(codes[:, 0].max()) < LEVELS
-    assert int(codes[:, 1:].max()) < 16
-    assert torch.allclose(books.decode(codes), quantized.latent, atol=1e-5)
-
-
-def test_each_codebook_quantises_what_those_before_left_over() -> None:
-    books = quantizer()
-    z = torch.randn(2, 12, 20)
-    codes = books.encode(z)
-    for number, stage in enumerate(books):
-        residual = z - (books.decode(codes[:, : 1 + number]) if number else 0)
-        assert torch.equal(stage.encode(residual / decode_level(codes[:, 0]))[1], codes[:, 1 + number])
-
-
-@pytest.mark.parametrize("gain_db", [-60.0, -24.0, 0.0, 12.0])
-def test_a_frame_of_another_level_has_the_same_codes_beside_its_level(gain_db: float) -> None:
-    books = quantizer()
-    z = torch.randn(2, 12, 20)
-    codes, louder = books.encode(z), books.encode(z * 10 ** (gain_db / 20))
-    assert torch.equal(louder[:, 1:], codes[:, 1:])
-    assert torch.equal(louder[:, 0] - codes[:, 0], torch.full((2, 20), round(gain_db / STEP_DB)))
-    expected = books.decode(codes) * 10 ** (gain_db / 20)
-    assert torch.allclose(books.decode(louder), expected, rtol=1e-3, atol=1e-6)
-
-
-def test_a_level_is_off_by_half_a_step_at_most_and_silence_is_the_lowest() -> None:
-    level_db = torch.linspace(LOWEST_DB, LOWEST_DB + STEP_DB * (LEVELS - 1), 500)
-    z = (10 ** (level_db / 20)).expand(1, 12, -1)
-    found = 20 * decode_level(encode_level(z)).log10()
-    assert (found[0, 0] - level_db).abs().max() <= STEP_DB / 2 + 1e-3
-    assert torch.equal(encode_level(torch.zeros(1, 12, 3)), torch.zeros(1, 3, dtype=torch.int64))
-    assert torch.equal(encode_level(torch.full((1, 12, 3), 1e9)), torch.full((1, 3), LEVELS - 1))
-
-
 def test_the_lookup_minds_direction_and_not_length() -> None:
     torch.manual_seed(0)
     book = VectorQuantizer(12, 16, 4)
@@ -168,46 +113,3 @@ def test_the_lookup_minds_direction_and_not_length() -> None:
     projected = book.project_in(z)
     cosine = torch.cosine_similarity(projected[:, None], book.codebook[None, :, :, None], dim=2)
     assert torch.equal(cosine.argmax(dim=1), codes)
-
-
-def test_dropped_codebooks_add_nothing_to_their_item() -> None:
-    books = quantizer()
-    z = torch.randn(4, 12, 20)
-    kept = books(z, keep=torch.tensor([1, 2, 3, 4]))
-    for item, number in enumerate((1, 2, 3, 4)):
-        alone = books.decode(kept.codes[item : item + 1, : 1 + number])
-        assert torch.allclose(kept.latent[item : item + 1], alone, atol=1e-5)
-    assert torch.equal(kept.latent[3], books(z).latent[3])
-
-
-def test_trained_codebooks_leave_less_over_one_by_one() -> None:
-    books = quantizer()
-    generator = torch.Generator().manual_seed(2)
-    corners = torch.randn(12, 24, generator=generator)
-
-    def draw() -> Tensor:
-        return corners[:, torch.randint(24, (8, 32), generator=generator)].transpose(0, 1)
-
-    optimizer = torch.optim.Adam(books.parameters(), 1e-2)
-    for _ in range(150):
-        z = draw()
-        quantized = books(z)
-        loss = quantized.loss + (quantized.latent - z).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    z = draw()
-    codes = books.encode(z)
-    errors = [(books.decode(codes[:, : 1 + number]) - z).square().mean().item() for number in range(1, 5)]
-    assert errors == sorted(errors, reverse=True)
-    assert errors[0] < 0.9 * z.square().mean()
-    assert errors[-1] < 0.6 * errors[0]
-
-
-def test_gradients_pass_straight_through_the_quantiser() -> None:
-    books = quantizer()
-    z = torch.randn(1, 12, 5, requires_grad=True)
-    books(z).latent.sum().backward()
-    assert z.grad is not None
-    assert z.grad.abs().sum() > 0
-    assert all(stage.codebook.grad is None for stage in books)

@@ -21,6 +21,7 @@ from rtsep.evaluate.plot import COLOURS, plot_labels
 from rtsep.evaluate.report import Report, evaluate_file
 from rtsep.evaluate.scores import FLOOR_DB, TargetScore, si_sdr_db
 from rtsep.evaluate.separation import oracle_latent_mask, oracle_stft_mask, reconstruct, separate
+from rtsep.evaluate.session import eval_session
 from rtsep.evaluate.table import report_tables
 from rtsep.models.codec import CodecConfig
 from rtsep.models.masker import MaskerConfig
@@ -42,7 +43,7 @@ def fake_encoder(phrases):
 def separator():
     torch.manual_seed(0)
     masker = MaskerConfig(width=32, layers=1, heads=2, feed_forward=32, text_hidden=16, floor=0)
-    return Separator(CodecConfig(), masker).eval()
+    return Separator(CodecConfig(codebooks=3, codebook_size=64), masker).eval()
 
 
 def with_constant_mask(separator, bias):
@@ -181,6 +182,21 @@ def test_report_has_every_figure_by_set_category_and_label(separator, manifest):
     json.dumps(figures, allow_nan=False)
 
 
+def test_the_ceiling_through_codes_is_that_of_the_codebooks_asked_for(separator, manifest):
+    few, all_by_default = (
+        evaluate_file(separator, fake_encoder, manifest, codebooks=codebooks).to_json()
+        for codebooks in (1, None)
+    )
+    assert few["codec_ceiling_codes_si_sdr_db"] < all_by_default["codec_ceiling_codes_si_sdr_db"] - 0.5
+    assert few["codec_ceiling_si_sdr_db"] == all_by_default["codec_ceiling_si_sdr_db"]
+
+
+@pytest.mark.parametrize("codebooks", [0, 13])
+def test_codebooks_that_a_bundle_has_not_got_are_refused(manifest, codebooks):
+    with pytest.raises(ConfigError, match=f"{codebooks} codebooks: default has 1 to 12"):
+        eval_session("default", manifest, None, codebooks=codebooks)
+
+
 def test_without_references_their_figures_are_null(separator, manifest):
     figures = evaluate_file(separator, fake_encoder, manifest, references=False, limit=2).to_json()
     assert figures["mixtures"] == 2
@@ -279,15 +295,22 @@ def test_a_paraphrase_that_is_the_label_loses_nothing_and_others_are_scored_on_t
     assert figures["paraphrase"]["si_sdri_db"] == pytest.approx(total / 7, abs=2e-3)
 
 
+def to_centibels(figures):
+    """Figures to two decimals, but for those through codes: batches of other sizes round otherwise there."""
+    rounded = json.loads(json.dumps(figures), parse_float=lambda x: round(float(x), 2))
+    for of in (rounded, *rounded["categories"].values()):
+        for name in ("codec_ceiling_codes_si_sdr_db", "median_codec_ceiling_codes_si_sdr_db"):
+            of[name] = round(of[name])
+    return rounded
+
+
 def test_paraphrases_change_no_other_figure_and_count_only_the_targets_that_have_some(separator, manifest):
     torch.nn.init.normal_(separator.masker.leave.weight)
     alone = figures_of(separator, manifest)
     beside = evaluate_file(separator, fake_encoder, manifest, paraphrases=WORDS).to_json()
     said = beside.pop("paraphrase")
     alone.pop("paraphrase")
-    assert json.loads(json.dumps(beside), parse_float=lambda x: round(float(x), 2)) == json.loads(
-        json.dumps(alone), parse_float=lambda x: round(float(x), 2)
-    )
+    assert to_centibels(beside) == to_centibels(alone)
     assert (said["n"], said["known"]["n"], said["unseen"]["n"]) == (5, 2, 3)  # "beep" has none
     scores = evaluate_file(separator, fake_encoder, manifest, paraphrases=WORDS).targets
     having = [score for score in scores if score.label in WORDS]

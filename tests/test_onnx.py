@@ -12,7 +12,6 @@ from torch import Tensor
 
 from rtsep.errors import BundleError
 from rtsep.models.bundle import GRAPH, Bundle, load_bundle
-from rtsep.models.codec import CodecConfig
 from rtsep.models.onnx import Step, export_step, onnx_step
 from rtsep.models.separator import Mix, Separator
 from rtsep.pipeline import Pipeline
@@ -146,16 +145,16 @@ def refusal(path: Path, separator: Separator) -> str:
 
 
 def test_a_graph_of_another_model_is_refused_in_one_line(shipped: Bundle) -> None:
-    assert shipped.graph is not None
-    refusal(shipped.graph, builders.tiny_separator())
-    deeper = builders.tiny_separator(CodecConfig(), shipped.config.masker.model_copy(update={"layers": 5}))
-    refusal(shipped.graph, deeper)
-    wider = builders.tiny_separator(CodecConfig(), shipped.config.masker.model_copy(update={"width": 96}))
-    refusal(shipped.graph, wider)
-    softer = builders.tiny_separator(CodecConfig(), shipped.config.masker.model_copy(update={"floor": 0.2}))
-    assert "its sound differs by" in refusal(shipped.graph, softer)
-    longer = builders.tiny_separator(CodecConfig(), shipped.config.masker.model_copy(update={"window": 64}))
-    refusal(shipped.graph, longer)
+    graph, codec, masker = shipped.graph, shipped.config.codec, shipped.config.masker
+    assert graph is not None
+
+    def refused(**changes: float) -> str:
+        return refusal(graph, builders.tiny_separator(codec, masker.model_copy(update=changes)))
+
+    refusal(graph, builders.tiny_separator())
+    for changes in ({"layers": 5}, {"width": 96}, {"window": 64}):
+        refused(**changes)
+    assert "its sound differs by" in refused(floor=0.2)
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "text", "missing", "folder"])

@@ -88,6 +88,7 @@ def evaluate_file(
     *,
     limit: int | None = None,
     references: bool = True,
+    codebooks: int | None = None,
     paraphrases: Paraphrases | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -100,6 +101,7 @@ def evaluate_file(
         root: folder that the clips' paths are relative to; by default the one above the manifest's.
         limit: about so many mixtures, taken evenly over the manifest; all by default.
         references: also measure oracle masks and the codec's ceiling; takes two and a half times as long.
+        codebooks: of the ceiling through codes; all by default.
         paraphrases: also ask for each target in these words; three each take two to four times as long.
         progress: told how far it has come.
 
@@ -116,6 +118,7 @@ def evaluate_file(
         mixtures,
         root,
         references=references,
+        codebooks=codebooks,
         paraphrases=paraphrases or {},
         progress=progress,
     )
@@ -130,6 +133,7 @@ def evaluate(
     *,
     batch_size: int = 4,
     references: bool = True,
+    codebooks: int | None = None,
     paraphrases: Paraphrases = MappingProxyType({}),
     progress: Progress | None = None,
 ) -> Report:
@@ -147,7 +151,7 @@ def evaluate(
         sources = torch.stack(waves).to(device)
         batch_film = torch.stack([torch.stack([film[phrase] for phrase in some]) for _, some in batch])
         outputs = separate(separator, sources.sum(dim=1), batch_film[:, :, None]).cpu()
-        bounds = _reference_waves(separator, sources) if references else [None] * len(batch)
+        bounds = _reference_waves(separator, sources, codebooks) if references else [None] * len(batch)
         for (mixture, _), own, output, bound in zip(batch, sources.cpu(), outputs, bounds, strict=True):
             count = len(mixture.prompts)
             if mixture.set != ABSENT:
@@ -181,12 +185,12 @@ def _batches(asked: Sequence[Asked], size: int) -> Iterator[list[Asked]]:
             yield alike[start : start + size]
 
 
-def _reference_waves(separator: Separator, sources: Tensor) -> list[ReferenceWaves]:
+def _reference_waves(separator: Separator, sources: Tensor, codebooks: int | None) -> list[ReferenceWaves]:
     """Oracles and reconstructions of sources (B, S, T), one for each mixture."""
     waves = (
         oracle_latent_mask(separator, sources),
         oracle_stft_mask(sources, separator.hop),
         reconstruct(separator.codec, sources, codes=False),
-        reconstruct(separator.codec, sources, codes=True),
+        reconstruct(separator.codec, sources, codes=True, codebooks=codebooks),
     )
     return [ReferenceWaves(*rows) for rows in zip(*(wave.cpu() for wave in waves), strict=True)]

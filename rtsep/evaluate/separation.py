@@ -30,18 +30,22 @@ def separate(separator: Separator, mixtures: Tensor, film: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def reconstruct(codec: Codec, waves: Tensor, *, codes: bool) -> Tensor:
+def reconstruct(codec: Codec, waves: Tensor, *, codes: bool, codebooks: int | None = None) -> Tensor:
     """What the codec alone makes of waves (..., T): the ceiling of any mask.
 
     Args:
         codec: the codec.
         waves: (..., T).
         codes: through the quantiser's codes instead of the continuous latent.
+        codebooks: in use, all by default.
     """
-    latent = _encode(codec, waves.flatten(0, -2))
-    if codes:
-        latent = codec.quantizer.decode(codec.quantizer.encode(latent))
-    return _decode(codec, latent, waves.shape[-1]).view_as(waves)
+    flat = waves.flatten(0, -2)
+    latent = _encode(codec, flat)
+    if not codes:
+        return _decode(codec, latent, waves.shape[-1]).view_as(waves)
+    found, _ = codec.quantizer.encode(latent, codec.quantizer.initial_state(len(flat))[0], codebooks)
+    heard, _ = codec.hear(found, codec.initial_hearing(len(flat)))
+    return _aligned(codec, heard[:, 0], waves.shape[-1]).reshape(waves.shape)
 
 
 @torch.inference_mode()

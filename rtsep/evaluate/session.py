@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from rtsep.errors import ConfigError
 from rtsep.evaluate.benchmark import BenchmarkReport, ClipScore, run_benchmark
 from rtsep.evaluate.paraphrases import SHIPPED, read_paraphrases
 from rtsep.evaluate.plot import plot_clips, plot_labels
@@ -26,6 +27,7 @@ def eval_session(
     root: Path | None,
     *,
     limit: int | None = None,
+    codebooks: int | None = None,
     paraphrases: Path | None = SHIPPED,
     json_file: Path | None = None,
     plot: Path | None = None,
@@ -34,12 +36,18 @@ def eval_session(
 
     Args:
         bundle_name: the model, by name or folder.
-        manifest, root, limit: as for ``evaluate_file``.
+        manifest, root, limit, codebooks: as for ``evaluate_file``.
         paraphrases: file of other words for the labels, None to leave them out.
         json_file: where the report goes.
         plot: where the picture goes.
+
+    Raises:
+        ConfigError: the bundle has not got so many codebooks.
     """
     bundle = load_bundle(bundle_name)
+    most = bundle.separator.codec.config.codebooks
+    if codebooks is not None and not 1 <= codebooks <= most:
+        raise ConfigError(f"{codebooks} codebooks: {bundle.name} has 1 to {most}")
     words = {} if paraphrases is None else read_paraphrases(paraphrases)
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(f"evaluating {bundle.name}", total=None)
@@ -53,6 +61,7 @@ def eval_session(
             manifest,
             root,
             limit=limit,
+            codebooks=codebooks,
             paraphrases=words,
             progress=progress,
         )

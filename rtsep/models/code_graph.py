@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from rtsep.models.bundle import Bundle
-from rtsep.models.code_path import CodePath, CodeStep, Edits
+from rtsep.models.code_path import CodePath, CodeStep, Edits, PathState
 from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered
 from rtsep.models.separator import Mix, Separator
-from rtsep.nn.streaming import State, join_rows, select_rows
+from rtsep.nn.streaming import join_rows, select_rows
 
 
 class _Flat(nn.Module):
@@ -21,7 +21,7 @@ class _Flat(nn.Module):
     def __init__(self, separator: Separator, codebooks: int) -> None:
         super().__init__()
         self.path = CodePath(separator, codebooks)
-        self.form = separator.masker.initial_state(1)
+        self.form = self.path.initial_state(1, 1, 1)
 
     def forward(
         self,
@@ -36,7 +36,7 @@ class _Flat(nn.Module):
         state: tuple[Tensor, ...],
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         edits = Edits(film, owner, place, Mix(wanted, removed, weights, dry))
-        found, new_state = self.path(codes, edits, like(self.form, iter(state)))
+        found, new_state = self.path(codes, edits, PathState(*like(self.form, iter(state))))
         return found, tuple(leaves(new_state))
 
 
@@ -58,7 +58,9 @@ def export_code_step(separator: Separator, codebooks: int, path: Path) -> None:
     for parameter in separator.parameters():
         parameter.copy_(torch.randn_like(parameter))
     sessions, channels, prompts, places = 5, 2, 7, 3
-    flat = [leaf.clone() for leaf in leaves(separator.masker.initial_state(prompts))]
+    # Two states may be one tensor at the start: the exporter would take them for one for ever.
+    state = CodePath(separator, codebooks).initial_state(sessions, channels, prompts)
+    flat = [leaf.clone() for leaf in leaves(state)]
     edits = (
         torch.randn(prompts, 1, separator.film_head.out.out_features),
         torch.zeros(prompts, dtype=torch.int64),
@@ -72,7 +74,8 @@ def export_code_step(separator: Separator, codebooks: int, path: Path) -> None:
     free = torch.export.Dim.DYNAMIC
     shapes = (
         {0: free, 1: free}, {0: free}, {0: free}, {0: free, 1: free}, {0: free, 1: free}, {0: free, 1: free},
-        {0: free, 2: free}, {0: free}, tuple({0: free} for _ in flat),
+        {0: free, 2: free}, {0: free},
+        (*({0: free} for _ in leaves(state.masker)), *({0: free, 1: free} for _ in leaves(state.coding))),
     )  # fmt: skip
     export_graph(
         _Flat(separator, codebooks),
@@ -102,13 +105,13 @@ def code_step(bundle: Bundle, codebooks: int, threads: int = 1) -> CodeStep:
 
 def _graph_step(graph: Path, path: CodePath, threads: int) -> CodeStep:
     """The graph, checked against the path that it stands for."""
-    form = path.separator.masker.initial_state(1)
+    form = path.initial_state(1, 1, 1)
     run = Graph(graph, _Flat(path.separator, path.codebooks), threads)
 
-    def step(codes: Tensor, edits: Edits, state: State) -> tuple[Tensor, State]:
+    def step(codes: Tensor, edits: Edits, state: PathState) -> tuple[Tensor, PathState]:
         film, owner, place, mix = edits
         found = run(codes, film, owner, place, *mix, *leaves(state))
-        return next(found), like(form, found)
+        return next(found), PathState(*like(form, found))
 
     try:
         differing = _differing(step, path)
@@ -122,14 +125,18 @@ def _graph_step(graph: Path, path: CodePath, threads: int) -> CodeStep:
 def _one_by_one(path: CodePath) -> CodeStep:
     """Eager, a session at a time: products of other sizes round otherwise."""
 
-    def step(codes: Tensor, edits: Edits, state: State) -> tuple[Tensor, State]:
+    def step(codes: Tensor, edits: Edits, state: PathState) -> tuple[Tensor, PathState]:
         edited, states = [], []
         for number, own in enumerate(codes.split(1)):
             rows = (edits.owner == number).nonzero().flatten()
-            found, new_state = path(own, edits.only(number, rows), select_rows(state, rows))
+            before = PathState(
+                select_rows(state.masker, rows), select_rows(state.coding, torch.tensor([number]))
+            )
+            found, after = path(own, edits.only(number, rows), before)
             edited.append(found)
-            states.append(new_state)
-        return torch.cat(edited), join_rows(states)
+            states.append(after)
+        maskers, codings = zip(*states, strict=True)
+        return torch.cat(edited), PathState(join_rows(maskers), join_rows(codings))
 
     return step
 
@@ -142,7 +149,7 @@ def _differing(step: CodeStep, path: CodePath) -> float:
     film = torch.randn(2, 1, path.separator.film_head.out.out_features, generator=generator)
     one, two = torch.ones(2, 1), torch.arange(2)
     edits = Edits(film, two, two[:, None], Mix(one, 0 * one, one[:, None], 0 * one))
-    ours = theirs = path.separator.masker.initial_state(2)
+    ours = theirs = path.initial_state(2, sizes.shape[0], 2)
     wrong = []
     for _ in range(3):
         codes = (torch.rand(2, *sizes.shape, generator=generator) * sizes).long()

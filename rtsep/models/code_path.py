@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from rtsep.models.condition import Condition
 from rtsep.models.separator import Mix, Separator
-from rtsep.nn.streaming import State
+from rtsep.nn.streaming import State, each_leaf
 
 
 class Edits(NamedTuple):
@@ -63,8 +63,17 @@ class Edits(NamedTuple):
         return Edits(self.film[rows], owner, torch.arange(count)[None], mix)
 
 
-CodeStep = Callable[[Tensor, Edits, State], tuple[Tensor, State]]
-"""One frame of S sessions: codes (S, channels, 1 + codebooks, 1), edits, the masker's state; both anew."""
+class PathState(NamedTuple):
+    """What is between two frames."""
+
+    masker: State
+    """A row for each of the R prompts."""
+    coding: State
+    """Of the quantiser: encoding and decoding, each (S, channels, ...)."""
+
+
+CodeStep = Callable[[Tensor, Edits, PathState], tuple[Tensor, PathState]]
+"""One frame of S sessions: codes (S, channels, 1 + codebooks, 1), edits, the state; codes and state anew."""
 
 
 class CodePath(nn.Module):
@@ -79,15 +88,28 @@ class CodePath(nn.Module):
         super().__init__()
         self.separator, self.codebooks = separator, codebooks
 
-    def forward(self, codes: Tensor, edits: Edits, state: State) -> tuple[Tensor, State]:
-        """Edit (S, channels, 1 + codebooks, T); ``state`` has a row for each of the R prompts."""
+    def initial_state(self, sessions: int, channels: int, prompts: int) -> PathState:
+        """Before the first frame, for so many sessions with so many prompts in all."""
+        coding = self.separator.codec.quantizer.initial_state(sessions * channels)
+        shaped = each_leaf(coding, lambda leaf: leaf.unflatten(0, (sessions, channels)))
+        return PathState(self.separator.masker.initial_state(prompts), shaped)
+
+    def forward(self, codes: Tensor, edits: Edits, state: PathState) -> tuple[Tensor, PathState]:
+        """Edit (S, channels, 1 + codebooks, T)."""
         quantizer, masker = self.separator.codec.quantizer, self.separator.masker
         channels = codes.shape[1]
-        latent = quantizer.decode(codes.flatten(0, 1)).unflatten(0, (-1, channels))
-        masks, state = masker(masker.features(latent)[edits.owner], edits.film, state)
+
+        def apart(leaf: Tensor) -> Tensor:
+            shaped: Tensor = leaf.unflatten(0, (-1, channels))
+            return shaped
+
+        encoding, decoding = each_leaf(state.coding, lambda leaf: leaf.flatten(0, 1))
+        found, decoding = quantizer.decode(codes.flatten(0, 1), decoding)
+        latent = apart(found)
+        masks, masker_state = masker(masker.features(latent)[edits.owner], edits.film, state.masker)
         mask = edits.mix(masks[edits.place], masker.bounded) + edits.mix.dry[..., None, None]
-        edited = quantizer.encode((mask * latent).flatten(0, 1), self.codebooks)
-        return edited.unflatten(0, (-1, channels)), state
+        edited, encoding = quantizer.encode((mask * latent).flatten(0, 1), encoding, self.codebooks)
+        return apart(edited), PathState(masker_state, each_leaf((encoding, decoding), apart))
 
 
 MOST_KBPS = 8.0

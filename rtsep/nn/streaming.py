@@ -8,8 +8,8 @@ keeping the reference, and streams side by side are the batch dimension.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -130,6 +130,11 @@ class Residual(Streaming):
         y, branch_state = self.branch(x, branch_state)
         x, waiting = self.wait(x, waiting)
         return x + y, (branch_state, waiting)
+
+
+def each_leaf(state: State, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state of the same form, each of its tensors changed."""
+    return change(state) if isinstance(state, Tensor) else tuple(each_leaf(part, change) for part in state)
 
 
 def select_rows(state: State, rows: Tensor) -> State:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from rtsep.models.bundle import Bundle
 from rtsep.models.code_graph import code_step
-from rtsep.models.code_path import Edits
+from rtsep.models.code_path import CodePath, Edits, PathState
 from rtsep.models.condition import Condition
-from rtsep.nn.streaming import State, join_rows, select_rows
+from rtsep.nn.streaming import State, each_leaf, join_rows, select_rows
 
 
 class Batch:
-    """The masker's state of any number of sessions, a row for each prompt of each. One thread.
+    """The state of any number of sessions: the masker's, a row for each prompt, the quantiser's, one each.
+
+    One thread.
 
     Args:
         bundle: the model.
-        codebooks: of every session's codes.
+        channels, codebooks: of every session's codes.
         threads: for the arithmetic of one step.
     """
 
-    def __init__(self, bundle: Bundle, codebooks: int, threads: int = 1) -> None:
-        self._masker = bundle.separator.masker
+    def __init__(self, bundle: Bundle, channels: int, codebooks: int, threads: int = 1) -> None:
+        self._quantizer = bundle.separator.codec.quantizer
+        self._fresh = partial(CodePath(bundle.separator, codebooks).initial_state, channels=channels)
         self._step = code_step(bundle, codebooks, threads)
         self._conditions: dict[int, Condition] = {}
         self._rows: dict[int, range] = {}
-        self._state: State = self._masker.initial_state(0)
+        self._state = self._fresh(sessions=0, prompts=0)
         self._edits: tuple[tuple[Condition, ...], Edits] | None = None
 
     def __len__(self) -> int:
@@ -38,16 +42,15 @@ class Batch:
     def join(self, session: int, condition: Condition) -> None:
         """Begin a session, in a state that has heard nothing; one that is there begins again."""
         self.leave(session)
-        fresh = self._masker.initial_state(len(condition))
-        self._state = join_rows([self._state, fresh])
+        fresh = self._fresh(sessions=1, prompts=len(condition))
+        self._state = PathState(*map(join_rows, zip(self._state, fresh, strict=True)))
         self._conditions[session] = condition
         self._count()
 
     def leave(self, session: int) -> None:
         """End a session, if there is one of that number."""
         if session in self._conditions:
-            left = [row for each, rows in self._rows.items() if each != session for row in rows]
-            self._state = select_rows(self._state, torch.tensor(left, dtype=torch.int64))
+            self._state = self._of([each for each in self._conditions if each != session])
             del self._conditions[session]
             self._count()
 
@@ -60,7 +63,7 @@ class Batch:
             kept = {each: list(rows) for each, rows in self._rows.items()}
             kept[session] = [kept[session][row] for row in before.rows(condition.strips)]
             rows = [row for each in kept.values() for row in each]
-            self._state = select_rows(self._state, torch.tensor(rows))
+            self._state = self._state._replace(masker=select_rows(self._state.masker, torch.tensor(rows)))
         self._conditions[session] = condition
         self._count()
 
@@ -68,14 +71,45 @@ class Batch:
     def step(self, codes: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Edit one frame of some of the sessions, (channels, 1 + codebooks) each; the others stand still."""
         sessions = [each for each in self._conditions if each in codes]
-        state, rows = self._state, None
-        if len(sessions) < len(self._conditions):
-            rows = torch.tensor([row for each in sessions for row in self._rows[each]])
-            state = select_rows(state, rows)
+        some = len(sessions) < len(self._conditions)
+        state = self._of(sessions) if some else self._state
         given = torch.stack([codes[each] for each in sessions])[..., None]
         found, state = self._step(given, self._edits_of(sessions), state)
-        self._state = state if rows is None else _written(self._state, rows, state)
+        self._state = self._with(sessions, state) if some else state
         return dict(zip(sessions, found.squeeze(-1), strict=True))
+
+    @torch.inference_mode()
+    def pass_on(self, session: int, codes: Tensor, before: State) -> None:
+        """Codes (channels, 1 + codebooks) go out as they came: encoding follows as their listener does.
+
+        Args:
+            session: whose.
+            codes: of one frame.
+            before: what ``encoding`` gave before the frame.
+        """
+        state = self._of([session])
+        encoding = self._quantizer.follow(codes[..., None], each_leaf(before, lambda leaf: leaf[0]))
+        encoding = each_leaf(encoding, lambda leaf: leaf[None])
+        self._state = self._with([session], state._replace(coding=(encoding, state.coding[1])))
+
+    def encoding(self, session: int) -> State:
+        """The state in which a session's next frame will be encoded."""
+        return self._of([session]).coding[0]
+
+    def _of(self, sessions: Sequence[int]) -> PathState:
+        """The state of some of the sessions."""
+        return PathState(*map(select_rows, self._state, self._places(sessions)))
+
+    def _with(self, sessions: Sequence[int], state: PathState) -> PathState:
+        """The state with that of some of the sessions replaced, in place: the batch is its only owner."""
+        return PathState(*map(_written, self._state, self._places(sessions), state))
+
+    def _places(self, sessions: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Where sessions stand in the masker's state and in the quantiser's."""
+        order = {each: number for number, each in enumerate(self._conditions)}
+        rows = [row for each in sessions for row in self._rows[each]]
+        numbers = [order[each] for each in sessions]
+        return torch.tensor(rows, dtype=torch.int64), torch.tensor(numbers, dtype=torch.int64)
 
     def _count(self) -> None:
         """Number the rows anew, in the order of the sessions."""

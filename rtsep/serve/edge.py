@@ -128,7 +128,7 @@ class Edge(LiveSeparator):
             self._open[1].close()
 
     def initial_state(self, batch: int, channels: int, prompts: int, outputs: int) -> SeparatorState:
-        """States of encoder and decoder and the frame's number; the masker's state is the server's.
+        """States of encoder, codes and decoder and the frame's number; the masker's state is the server's.
 
         Raises:
             EngineError: there is no server, or stems are wanted, which none sends.
@@ -139,7 +139,8 @@ class Edge(LiveSeparator):
             format = CodeFormat.of(self._bundle, self._codebooks, channels)
             self._open = format, self._dial(format)
         codec = self._codec
-        begun = codec.encoder.initial_state(channels), torch.zeros((), dtype=torch.int64)
+        coding, _ = codec.quantizer.initial_state(channels)
+        begun = codec.encoder.initial_state(channels), coding, torch.zeros((), dtype=torch.int64)
         return begun, (), codec.decoder.initial_state(channels)
 
     def step(
@@ -148,26 +149,30 @@ class Edge(LiveSeparator):
         """Send a chunk (1, channels, T) away, and give out what was sent ``delay`` frames before it."""
         assert self._open is not None
         format, line = self._open
-        (encoder_state, begun), _, decoder_state = cast("tuple[tuple[State, Tensor], State, State]", state)
-        number = int(begun)
+        (encoder_state, coding, begun), _, decoder_state = cast(
+            "tuple[tuple[State, State, Tensor], State, State]", state
+        )
+        number, quantizer = int(begun), self._codec.quantizer
         if number != self._sent - self._first:
             line.reset()
             self._begin(number)
+            coding, _ = quantizer.initial_state(format.channels)  # as the server does
         self._ask(line, condition, mix)
         latent, encoder_state = self._codec.encode(mixture[0][:, None], encoder_state)
-        codes = self._codec.quantizer.encode(latent, format.codebooks)
+        codes, coding = quantizer.encode(latent, coding, format.codebooks)
         line.send(Frames(self._sent, codes.permute(2, 0, 1).contiguous().numpy()))
-        gains, latents, early = [], [], max(0, self._oldest + self.delay - self._sent)
+        gains, heard, early = [], [], max(0, self._oldest + self.delay - self._sent)
         for frame in latent.split(1, dim=-1):
             self._energies.append(self._energy(frame))
-            latents.append(self._frame(line, self._sent - self.delay, frame))
+            mended, edited = self._frame(line, self._sent - self.delay, frame)
+            heard.append(mended)
             known = self._energies.popleft() if len(self._energies) > self.delay else self._energies[0]
-            gains.append((self._energy(latents[-1]) / known.clamp(min=1e-12)).sqrt().clamp(max=HIGHEST_GAIN))
+            gains.append((self._energy(edited) / known.clamp(min=1e-12)).sqrt().clamp(max=HIGHEST_GAIN))
             self._sent += 1
-        wave, decoder_state = self._decode(latents[:early], latents[early:], decoder_state)
+        wave, decoder_state = self._decode(heard[:early], heard[early:], decoder_state)
         separation = Separation(wave[None, None, :, 0], torch.stack(gains)[None, None])
         number = self._sent - self._first
-        return separation, ((encoder_state, torch.tensor(number)), (), decoder_state)
+        return separation, ((encoder_state, coding, torch.tensor(number)), (), decoder_state)
 
     def _decode(self, early: list[Tensor], latents: list[Tensor], state: State) -> tuple[Tensor, State]:
         """Sound (channels, 1, T); the decoder begins with the first frame sent, as without a network."""
@@ -185,6 +190,7 @@ class Edge(LiveSeparator):
         self._came: dict[int, Tensor] = {}
         self._energies: deque[Tensor] = deque()
         self._last: Tensor | None = None
+        self._decoding: State | None = None
 
     def _ask(self, line: Line, film: Tensor, mix: Mix) -> None:
         """Tell the server what is to be heard, as soon as it has stopped changing: it fades by itself."""
@@ -205,9 +211,10 @@ class Edge(LiveSeparator):
         return energy
 
     def _frame(self, line: Line, number: int, like: Tensor) -> Tensor:
-        """The latent of an edited frame, or of what stands for it."""
+        """An edited frame's latents, for the decoder and as it was edited (2, channels, D, 1), or what stands
+        for them."""
         if self._last is None:
-            self._last = torch.zeros_like(like)
+            self._last = torch.zeros(2, *like.shape)
         if number < self._oldest:
             return self._last  # nothing was sent so long ago
         self._collect(line, number)
@@ -230,12 +237,20 @@ class Edge(LiveSeparator):
                 raise EngineError(f"no answer for {PATIENCE_S:g} s: is the server still there?")
 
     def _keep(self, frames: Frames, wanted: int) -> None:
-        latents = self._codec.quantizer.decode(torch.from_numpy(frames.codes).permute(1, 2, 0))
-        for offset, latent in enumerate(latents.split(1, dim=-1)):
+        stale = max(0, self._oldest - frames.number)  # of a stream that is over
+        codes = torch.from_numpy(frames.codes[stale:]).permute(1, 2, 0)
+        if not codes.shape[-1]:
+            return
+        quantizer = self._codec.quantizer
+        if self._decoding is None:
+            self._decoding = quantizer.initial_state(len(codes))[1]
+        edited, _ = quantizer.decode(codes, self._decoding)
+        mended, self._decoding = quantizer.decode(codes, self._decoding, mend=True)
+        for offset, latent in enumerate(torch.stack([mended, edited]).split(1, dim=-1), stale):
             number = frames.number + offset
             if number >= wanted:
                 self._came[number] = latent
-            elif number >= self._oldest:
+            else:
                 self.counts = replace(self.counts, late=self.counts.late + 1)
 
 

@@ -63,11 +63,11 @@ def encode(
 ) -> Iterator[Frames]:
     """Blocks (n, channels) of sound to frames, as many as give the whole sound back."""
     codec, channels = bundle.separator.codec, format.channels
-    state = codec.encoder.initial_state(channels)
+    state, coding = codec.encoder.initial_state(channels), codec.quantizer.initial_state(channels)[0]
     number = 0
     for wave in _hops(format, sound_rate, blocks):
         latent, state = codec.encode(torch.from_numpy(wave.T.copy())[:, None], state)
-        codes = codec.quantizer.encode(latent, format.codebooks)
+        codes, coding = codec.quantizer.encode(latent, coding, format.codebooks)
         frames = Frames(number, codes.permute(2, 0, 1).numpy())
         yield frames
         number += len(frames.codes)
@@ -119,12 +119,12 @@ def decode(
 ) -> Iterator[Samples]:
     """Frames that follow each other to blocks (n, channels) of sound."""
     codec = bundle.separator.codec
-    state = codec.decoder.initial_state(format.channels)
+    state = codec.initial_hearing(format.channels)
     up = Resampler(format.sample_rate, sound_rate, format.channels)
     early = format.lookahead
     for frames in stream:
         codes = torch.from_numpy(frames.codes).permute(1, 2, 0)
-        wave, state = codec.decode(codec.quantizer.decode(codes), state)
+        wave, state = codec.hear(codes, state)
         sound = wave[:, 0].T.numpy()
         skipped = min(early, len(sound))
         early -= skipped

@@ -43,7 +43,7 @@ class Service:
         format.check(self.bundle)
         shape = _shape(format)
         if shape not in self._batches:
-            self._batches[shape] = Batch(self.bundle, format.codebooks, self._threads)
+            self._batches[shape] = Batch(self.bundle, *shape, self._threads)
         self._batches[shape].join(number, condition)
         self.sessions[number] = Session(format, condition, longest_wait)
         return self.sessions[number]
@@ -81,10 +81,13 @@ class Service:
             else:
                 batch.turn(each, condition)
             taken[each] = number, codes
+        untouched = {each for each in taken if self.sessions[each].condition.changes_nothing}
+        before = {each: batch.encoding(each) for each in untouched}
         edited = batch.step({each: codes for each, (_, codes) in taken.items()})
         for each, (number, codes) in taken.items():
-            untouched = self.sessions[each].condition.changes_nothing
-            found = codes if untouched else edited[each]
+            if each in untouched:
+                batch.pass_on(each, codes, before[each])
+            found = codes if each in untouched else edited[each]
             yield Edited(each, Frames(number, found.numpy()[None]))
 
 

@@ -84,9 +84,7 @@ class Trainer:
         for name, parameter in self.separator.named_parameters():
             parameter.requires_grad_(name.startswith(learning))
         self._learning = [p for p in self.separator.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self._learning, recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
-        )
+        self.optimizer = _optimizer(self._learning, recipe)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
         self.step = 0
@@ -241,6 +239,15 @@ class Trainer:
             writer.writerows(
                 [self.step, round(self.seconds), name, round(value, 4)] for name, value in row.items()
             )
+
+
+def _optimizer(learning: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """What takes the steps."""
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(learning, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(
+        learning, recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+    )
 
 
 def _compiled(module: nn.Module) -> Any:

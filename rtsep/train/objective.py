@@ -62,14 +62,11 @@ class Objective(nn.Module):
         encoder_state, decoder_state = codec.initial_state(size)
         latent, _ = codec.encode(padded, encoder_state)
         if config.codes:
-            books = len(codec.quantizer.stages)
+            books = codec.config.codebooks
             keep = torch.randint(1, books + 1, (size,))  # on the CPU, whose generator a checkpoint holds
             keep[: size // 2] = books  # half of the items use every codebook (Kumar et al. 2023)
             quantized = codec.quantizer(latent, keep.to(latent.device))
-            power = latent.square().mean(dim=(1, 2)) + 1e-6
-            error = (quantized.latent - latent).square().mean(dim=(1, 2))
-            # Relative to each item's power, so that loud items do not own the codebooks.
-            found["codes"] = (error / power).mean() + quantized.loss
+            found["codes"] = quantized.loss
             if config.through_codes:
                 coded = (torch.rand(size) < config.through_codes).to(latent.device)
                 latent = torch.where(coded[:, None, None], quantized.latent, latent)

@@ -41,7 +41,7 @@ class LossConfig(BaseModel):
     spectrum: NonNegativeFloat = 0.0
     """The same by a multi-resolution STFT."""
     codes: NonNegativeFloat = 0.0
-    """The quantiser: what codes keep of the latent, codebook and commitment losses."""
+    """The quantiser: what codes lose of the latent, in dB."""
     through_codes: float = Field(default=0.0, ge=0, le=1)
     """Share of the items whose reconstruction goes through codes (quantiser dropout, Kumar et al. 2023)."""
 
@@ -68,6 +68,8 @@ class Recipe(BaseModel):
     steps: PositiveInt
     codec_weights: str | None = None
     """Codec to start with, by name ('rtsep bundles pull dac-16k') or folder."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """Plain gradient steps are for codebooks alone, whose gradient is already to scale."""
     learning_rate: PositiveFloat = 1e-3
     betas: tuple[float, float] = (0.9, 0.98)
     """AdamW's."""

@@ -46,7 +46,8 @@ def train_session(
         recipe_name: a shipped recipe or a path.
         data: table of clips or folder, see ``read_rows``, or a packed pool.
         out: folder of the run.
-        start: bundle, or folder of another run, whose weights to start from.
+        start: bundle, or folder of another run, whose weights to start from; its codec's shape, too, where
+            the recipe names none.
         steps: instead of the recipe's.
         minutes: stop after so long, with a checkpoint.
         compute: where to train.
@@ -55,7 +56,8 @@ def train_session(
         validate: mixtures for ``rtsep eval``, looked at as often as the recipe says.
         parts: folder for a small checkpoint in parts, at the end.
     """
-    recipe = read_recipe(recipe_name)
+    weights = None if start is None else load_weights(start)
+    recipe = _with_codec(read_recipe(recipe_name), weights)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
     if threads is not None:
@@ -65,7 +67,6 @@ def train_session(
         torch.set_float32_matmul_precision("high")  # TF32, where bfloat16 is not used
     pool, embed_phrases = _data(data, recipe)
     mixer = _batches(pool, embed_phrases, recipe, device, recipe.seed + ranks.number)
-    weights = None if start is None else load_weights(start)
     recipe = _with_bank(recipe, len(mixer.bank), weights)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compiled=compiled)
     with progress_bar() as progress:
@@ -79,6 +80,13 @@ def train_session(
     if parts is not None and ranks.number == 0:
         write_parts(parts, trainer.parts())
     leave_ranks()
+
+
+def _with_codec(recipe: Recipe, start: Separator | None) -> Recipe:
+    """The recipe with the codec started from, where it names none of its own."""
+    if start is None or "codec" in recipe.model_fields_set:
+        return recipe
+    return recipe.model_copy(update={"codec": start.codec.config})
 
 
 def _batches(pool: Pool, embed_phrases: Embed, recipe: Recipe, device: torch.device, seed: int) -> Batches:

@@ -8,11 +8,12 @@ import builders
 import numpy as np
 import pytest
 import soundfile
-from torch import Tensor, nn
+from torch import Tensor
 
 from rtsep.cli import main
 from rtsep.control import Console
 from rtsep.models.bundle import Bundle
+from rtsep.models.quantize import Quantizer
 from rtsep.serve.container import CodeReader
 from rtsep.serve.files import decode, edit, encode
 from rtsep.serve.format import CodeFormat
@@ -44,14 +45,17 @@ def test_what_is_decoded_is_as_long_as_what_was_encoded(
         assert (info.frames, info.channels, info.samplerate) == (length, channels, rate)
 
 
-class Fine(nn.Module):
+class Fine(Quantizer):
     """A quantiser without loss to speak of, so that a shift by a sample would show."""
 
-    def encode(self, z: Tensor, codebooks: int) -> Tensor:
-        return (1e6 * z).round().long()
+    def initial_state(self, batch: int) -> tuple[tuple[()], tuple[()]]:
+        return (), ()
 
-    def decode(self, codes: Tensor) -> Tensor:
-        return codes / 1e6
+    def encode(self, z: Tensor, state: tuple[()], codebooks: int | None = None) -> tuple[Tensor, tuple[()]]:
+        return (1e6 * z).round().long(), state
+
+    def decode(self, codes: Tensor, state: tuple[()], *, mend: bool = False) -> tuple[Tensor, tuple[()]]:
+        return codes / 1e6, state
 
 
 @pytest.mark.parametrize("length", [1, 7, 479, 10_011])

@@ -96,13 +96,34 @@ def test_the_step_is_the_separators_own_masks_between_look_up_and_quantising(tin
     codes = some_codes(tiny, 20)
     separator, wanted = tiny.separator, condition(tiny, console)
     with torch.inference_mode():
-        latent = separator.codec.quantizer.decode(torch.from_numpy(codes).permute(1, 2, 0))
+        quantizer = separator.codec.quantizer
+        encoding, decoding = quantizer.initial_state(1)
+        latent, _ = quantizer.decode(torch.from_numpy(codes).permute(1, 2, 0), decoding)
         features = separator.masker.features(latent[None]).repeat_interleave(3, dim=0)
         masks, _ = separator.masker(features, wanted.film[:, None], separator.masker.initial_state(3))
         mask = wanted.mix(masks[None])[0] + wanted.mix.dry[:, None, None]
-        expected = separator.codec.quantizer.encode(mask * latent, CodeFormat.of(tiny).codebooks)
+        expected, _ = quantizer.encode(mask * latent, encoding, CodeFormat.of(tiny).codebooks)
     found = alone(tiny, console, codes)
     assert (found == expected.permute(2, 0, 1).numpy()).mean() > 0.99  # a frame at a time rounds otherwise
+
+
+def test_a_listener_follows_the_spectrum_that_the_session_encodes_by(tiny: Bundle) -> None:
+    codes, quantizer = some_codes(tiny, 30, channels=2), tiny.separator.codec.quantizer
+    service = Service(tiny)
+    session = service.open(0, CodeFormat.of(tiny, channels=2), condition(tiny, CONSOLES[0]))
+    session.put(Frames(0, codes))
+    _, listening = quantizer.initial_state(2)
+    for frame in range(30):
+        if frame % 10 == 0:  # edited, untouched, edited
+            session.turn(condition(tiny, CONSOLES[0].turned("bypass", frame == 10)))
+        (edited,) = service.tick()
+        with torch.inference_mode():
+            _, listening = quantizer.decode(torch.from_numpy(edited.frames.codes).permute(1, 2, 0), listening)
+        (batch,) = service._batches.values()
+        encoding = batch._state.coding[0]
+        assert isinstance(encoding, torch.Tensor)
+        assert torch.allclose(encoding[0], listening[0], rtol=1e-4), frame
+    assert session.condition.same(condition(tiny, CONSOLES[0]))
 
 
 def test_a_bypassed_session_gets_its_codes_back_untouched(tiny: Bundle) -> None:

@@ -84,7 +84,7 @@ def test_half_of_the_items_may_go_through_codes(pool: Pool) -> None:
 
     continuous, half, coded = (reconstruction(through_codes=share) for share in (0.0, 0.5, 1.0))
     assert continuous == pytest.approx(-40, abs=0.01)
-    assert coded > -3  # the codebooks have not learned anything
+    assert -12 < coded < -2  # the codebooks have not learned anything
     assert half == pytest.approx((continuous + coded) / 2, abs=6)
 
 
