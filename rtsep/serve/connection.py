@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Protocol
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
@@ -21,6 +21,26 @@ from rtsep.serve.worker import Change, Forget, Open, Put, ServiceWorker
 
 LONGEST_REASON = 120
 """Bytes of the reason in a close frame."""
+
+
+class Socket(Protocol):
+    """An open WebSocket. All but ``close`` raise websockets' ConnectionClosed once it is closed."""
+
+    async def recv(self) -> str | bytes:
+        """The next message."""
+        ...
+
+    async def send(self, message: str | bytes, /) -> None:
+        """Send a message."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Tell the client to go."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Every message, until the client goes."""
+        ...
 
 
 class House(Protocol):
@@ -59,7 +79,7 @@ class Connection:
         house: the server.
     """
 
-    def __init__(self, number: int, socket: ServerConnection, house: House) -> None:
+    def __init__(self, number: int, socket: Socket, house: House) -> None:
         self.number, self._socket, self._house = number, socket, house
         self._unsent: asyncio.Queue[bytes | str] = asyncio.Queue(house.limits.unsent_messages)
         self._allowance = Allowance(house.limits.orders_a_second)

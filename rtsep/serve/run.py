@@ -30,8 +30,19 @@ def run_server(
     threads: int,
     tls: tuple[Path | None, Path | None] | None,
     open_to_all: bool,
+    replicas: str | None = None,
 ) -> None:
     """Serve a bundle.
+
+    Args:
+        bundle_name: which.
+        host: address to listen on.
+        port: 0: any free one.
+        sessions: most clients at once, in each replica.
+        threads: for the arithmetic, in each replica.
+        tls: certificate and key.
+        open_to_all: ask for no token.
+        replicas: how many on Ray Serve, FEWEST:MOST; None: this process alone.
 
     Raises:
         ConfigError: strangers could come in, or half of what TLS needs is missing.
@@ -42,17 +53,48 @@ def run_server(
         raise ConfigError(
             f"--host {host} lets others in: set {TOKEN} to what they must bring, or say --without-token"
         )
-    context = None
+    files = None
     if tls is not None:
         certificate, key = tls
         if certificate is None or key is None:
             raise ConfigError("TLS needs both --certificate and --key")
-        context = tls_context(certificate, key)
+        files = certificate, key
+    context = tls_context(*files) if files else None
+    if replicas is not None:
+        _run_on_ray(bundle_name, host, port, _bounds(replicas), sessions, threads, token, files)
+        return
     limits = Limits(sessions=sessions)
     settings = ServerSettings(host, port, token, context, threads, limits)
     torch.set_num_threads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(_serve(bundle_name, settings))
+
+
+def _run_on_ray(
+    bundle_name: str,
+    host: str,
+    port: int,
+    replicas: tuple[int, int],
+    sessions: int,
+    threads: int,
+    token: str | None,
+    tls: tuple[Path, Path] | None,
+) -> None:
+    try:
+        from rtsep.serve.ray_run import RaySettings, run_on_ray
+    except ImportError as error:
+        raise ConfigError(f"--replicas needs {error.name}: pip install 'rtsep[serve,ray]'") from error
+    run_on_ray(RaySettings(bundle_name, host, port, replicas, sessions, threads, token, tls))
+
+
+def _bounds(text: str) -> tuple[int, int]:
+    """FEWEST:MOST, or a number that is both."""
+    fewest, _, most = text.partition(":")
+    with contextlib.suppress(ValueError):
+        found = int(fewest), int(most or fewest)
+        if 1 <= found[0] <= found[1]:
+            return found
+    raise ConfigError(f"--replicas {text}: give FEWEST:MOST, such as 1:4, at least 1")
 
 
 async def _serve(bundle_name: str, settings: ServerSettings) -> None:
@@ -66,12 +108,12 @@ async def _serve(bundle_name: str, settings: ServerSettings) -> None:
         scheme = "wss" if settings.tls else "ws"
         shown = f"[{host}]" if ":" in host else host
         print(f"serving {bundle_name} on {scheme}://{shown}:{port}", flush=True)
-        waiting = [asyncio.create_task(event.wait()) for event in (ended, server.failed)]
+        waiting = [asyncio.create_task(event.wait()) for event in (ended, server.house.failed)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for each in waiting:
             each.cancel()
-    if server.worker.failure is not None:
-        raise EngineError("the server's worker has died: start it again") from server.worker.failure
+    if server.house.worker.failure is not None:
+        raise EngineError("the server's worker has died: start it again") from server.house.worker.failure
 
 
 def _of_this_machine(host: str) -> bool:

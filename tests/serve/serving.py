@@ -57,11 +57,13 @@ def said(socket: ClientConnection) -> str:
 
 @contextlib.contextmanager
 def client(
-    address: str, bundle: Bundle, live: bool = False, **values: float | bool | str
+    address: str, bundle: Bundle, live: bool = False, token: str = "", **values: float | bool | str
 ) -> Iterator[ClientConnection]:
     """A session that has been welcomed; ``prompt__1__text`` stands for prompt/1/text."""
     named = {name.replace("__", "/"): value for name, value in values.items()}
-    with connect(f"ws://{address}", compression=None, proxy=None, close_timeout=2) as socket:
+    known = {"Authorization": f"Bearer {token}"} if token else None
+    options = {"compression": None, "proxy": None, "open_timeout": WAIT_S, "close_timeout": 2}
+    with connect(f"ws://{address}", additional_headers=known, **options) as socket:
         hello = Hello(format=CodeFormat.of(bundle), live=live, values=named)
         socket.send(hello.model_dump_json())
         assert "welcome" in said(socket)

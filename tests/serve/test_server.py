@@ -226,7 +226,7 @@ def test_a_client_that_does_not_take_its_codes_is_dropped_and_another_goes_on(ti
 
             flooding = threading.Thread(target=flood, daemon=True)
             flooding.start()
-            seen = server.metrics.refused.labels("slow")._value
+            seen = server.house.metrics.refused.labels("slow")._value
             number = 0
             waited = threading.Event()
             for _ in range(600):
