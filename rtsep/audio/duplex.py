@@ -16,6 +16,10 @@ from rtsep.errors import DeviceError
 _POLL_S = 0.0005
 """How often :meth:`Duplex.wait` looks: well below the shortest block in use (32 samples at 48 kHz)."""
 
+_REST = 0.6
+"""Share of a block in which :meth:`Duplex.wait` does not look: every look costs, and takes turns with other
+threads of Python. The rest is for callbacks that come early."""
+
 
 class Duplex:
     """An :class:`AudioDevice` over a transport."""
@@ -34,6 +38,7 @@ class Duplex:
         self._expected: int | None = None  # when playback should have begun, until it is known
         self._taken = 0  # samples of this recording run that were taken out of the ring
         self._handed_over = 0  # samples returned by read(), of all runs
+        self._seen_s = 0.0  # when something was last captured
         self._capture_known = True  # whether the start of this recording run is known
 
     @property
@@ -72,11 +77,14 @@ class Duplex:
         deadline = time.monotonic() + timeout_s
         while True:
             self._follow()
+            now = time.monotonic()
             if self._capture_known and self._transport.waiting():
+                self._seen_s = now
                 return True
-            if time.monotonic() >= deadline or not self.alive:
+            if now >= deadline or not self.alive:
                 return False
-            time.sleep(_POLL_S)
+            rest = self._seen_s + _REST * self.block / self.sample_rate - now
+            time.sleep(min(max(rest, _POLL_S), deadline - now))
 
     def read(self) -> NDArray[np.float32]:
         """All captured samples that were not read yet: (n, channels_in), n may be 0."""
