@@ -21,7 +21,8 @@ class Notice(QLabel):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(SHOWN_MS)
-        self._timer.timeout.connect(lambda: self._write(self._state, self._fine))
+        # A method, no lambda: in a cycle with the label, one was called while the label was taken apart.
+        self._timer.timeout.connect(self._show_state)
 
     def hold(self, text: str, *, fine: bool = False) -> None:
         """Say how things stand, until told otherwise."""
@@ -34,6 +35,9 @@ class Notice(QLabel):
         """Say what has just gone wrong, or what to do next."""
         self._write(text, fine)
         self._timer.start()
+
+    def _show_state(self) -> None:
+        self._write(self._state, self._fine)
 
     def _write(self, text: str, fine: bool) -> None:
         if self._shown == (text, fine):
