@@ -47,7 +47,7 @@ class Peer:
         self.console = Console()
         self.preset, self.recording, self.dropouts, self.clipped = "", False, 0, 0
         self.presets: tuple[str, ...] = PRESETS
-        self.learning = ""
+        self.learning, self.separator = "", "default"
         self.received: deque[tuple[str, list[Any]]] = deque(maxlen=10_000)
         """Every message that came, oldest first."""
         self.deaf = False
@@ -156,7 +156,16 @@ class Peer:
             self.say("error", str(error))
 
     def _push(self) -> None:
-        for each in (*PARAMETERS, "preset", "presets", "learn", "learning", "record", "dropouts"):
+        for each in (
+            *PARAMETERS,
+            "preset",
+            "presets",
+            "separator",
+            "learn",
+            "learning",
+            "record",
+            "dropouts",
+        ):
             self._echo(each)
         for term, ms in TERMS_MS.items():
             self.say(f"latency/{term}", ms)
@@ -180,7 +189,7 @@ class Peer:
     def _echo(self, name: str) -> None:
         own: dict[str, list[int | str]] = {
             "preset": [self.preset], "presets": list(self.presets), "record": [int(self.recording)],
-            "dropouts": [self.dropouts], "learning": [self.learning],
+            "dropouts": [self.dropouts], "learning": [self.learning], "separator": [self.separator],
             "learn": [each for pair in self.console.learnt for each in pair],
         }  # fmt: skip
         values = own[name] if name in own else [self.console[name]]

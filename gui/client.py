@@ -40,9 +40,9 @@ class Client(QObject):
     figured = pyqtSignal(str, float)
     """A number that the engine reports: "load", "dropouts", "latency", "latency/hop"."""
     told = pyqtSignal(str, object)
-    """What else the engine reports: "preset" and its name, "presets" and all names, "record" and whether it
-    is on, "learning" and the parameter that waits for a control, "learn" and all controls, each with its
-    parameter."""
+    """What else the engine reports: "preset" and its name, "presets" and all names, "separator" and its name,
+    "record" and whether it is on, "learning" and the parameter that waits for a control, "learn" and all
+    controls, each with its parameter."""
     failed = pyqtSignal(str)
     """The engine could not obey: why, in words."""
     reached = pyqtSignal(bool)
@@ -101,6 +101,12 @@ class Client(QObject):
         """Have an engine that is started in place of another take over these values, once it answers."""
         self._later = dict(values) | self._later
 
+    def lose(self) -> None:
+        """Take note that the engine has gone."""
+        self._read()  # its last words must not be taken for those of the next one
+        if self.alive:
+            self._gone()
+
     def send(self, name: str, *values: float | bool | str) -> None:
         """Send a message as it is."""
         if self._peer is not None:
@@ -118,9 +124,7 @@ class Client(QObject):
         self._read()  # what waited here while the panel was busy is no silence of the engine's
         now = time.monotonic()
         if self.alive and now - self._heard > SILENCE_S:
-            self.alive = False
-            self.values.give_up()
-            self.reached.emit(False)
+            self._gone()
         if now - self._knocked >= (RENEW_S if self.alive else KNOCK_S):
             self._knocked = now
             if not self.alive:
@@ -129,6 +133,11 @@ class Client(QObject):
             self.send("subscribe/spectrum", RATE)
         for name in self.values.overdue(now):
             self.send(name)
+
+    def _gone(self) -> None:
+        self.alive = False
+        self.values.give_up()
+        self.reached.emit(False)
 
     def _read(self) -> None:
         while self._socket.hasPendingDatagrams():
@@ -163,7 +172,7 @@ class Client(QObject):
                 self.sketched.emit(side, levels)
             case ["load" | "dropouts"] | ["latency", *_], [int() | float() as number]:
                 self.figured.emit(name, float(number))
-            case ["preset" | "learning"], [str(text)]:
+            case ["preset" | "learning" | "separator"], [str(text)]:
                 self.told.emit(name, text)
             case ["presets" | "learn"], _ if all(isinstance(each, str) for each in values):
                 self.told.emit(name, values)

@@ -1,20 +1,24 @@
-"""Host API, input and output, and the buttons that start and stop an engine with them."""
+"""Separator, host API, input and output, and the buttons that start and stop an engine with them."""
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QSettings, pyqtBoundSignal, pyqtSignal
+from PyQt6.QtCore import QSettings, Qt, pyqtBoundSignal, pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from gui.devices import Device
+from gui.devices import Device, Separator
 
 DEFAULT = "the system's choice"
 ALL = "all"
 NONE = "none"
+OWN = "default"
+"""The separator that ships with rtsep, which is always there."""
 
 
 class EngineBar(QWidget):
-    """Picks sound cards; what is picked is remembered by name, and stays picked while it is unplugged."""
+    """Picks what an engine starts with; it is remembered by name, and stays picked while it is missing."""
 
+    separator_picked = pyqtSignal()
+    """Another separator than the one that runs."""
     start = pyqtSignal()
     stop = pyqtSignal()
     reload = pyqtSignal()
@@ -23,9 +27,12 @@ class EngineBar(QWidget):
         super().__init__()
         self._settings = settings
         self.devices: list[Device] = []
-        self.host_api = self._picker("Host API", 110)
-        self.input = self._picker("Input device", 170)
-        self.output = self._picker("Output device", 170)
+        self.separators: list[Separator] = []
+        self._running = ""
+        self.separator = self._picker("Separator", 100)
+        self.host_api = self._picker("Host API", 80)
+        self.input = self._picker("Input device", 140)
+        self.output = self._picker("Output device", 140)
         self.midi = self._picker("MIDI input", 80)
         self.again = self._button("Reload", "look again for sound cards", self.reload)
         self.go = self._button(
@@ -35,23 +42,32 @@ class EngineBar(QWidget):
         self.state = QLabel("")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        pickers = {"Host API": self.host_api, "Input": self.input, "Output": self.output, "MIDI": self.midi}
+        pickers = {
+            "Separator": self.separator,
+            "Host API": self.host_api,
+            "Input": self.input,
+            "Output": self.output,
+            "MIDI": self.midi,
+        }
         for label, widget in pickers.items():
             layout.addWidget(QLabel(label))
             layout.addWidget(widget)
         for button in (self.again, self.go, self.halt, self.state):
             layout.addWidget(button)
-        layout.setStretch(3, 1)
-        layout.setStretch(5, 1)
+        for picker in (self.input, self.output):
+            layout.setStretchFactor(picker, 1)
         self._fill(self.host_api, [ALL], self._stored("host_api", ALL))
         self._refill()
         self.host_api.activated.connect(self._refill)
         self._fill(self.midi, [NONE], self._stored("midi", NONE))
+        self.show_separator("")
         keys = {"host_api": self.host_api, "input": self.input, "output": self.output, "midi": self.midi}
+        keys["separator"] = self.separator
         for key, picker in keys.items():
             picker.activated.connect(
                 lambda _, p=picker, k=key: settings.setValue(f"devices/{k}", p.currentText())
             )
+        self.separator.activated.connect(self._picked)
         self.show_state(answers=False, own=False)
 
     def show_devices(self, devices: list[Device]) -> None:
@@ -65,9 +81,27 @@ class EngineBar(QWidget):
         """Offer these MIDI inputs."""
         self._fill(self.midi, [NONE, *names], self.midi.currentText())
 
+    def show_separators(self, separators: list[Separator]) -> None:
+        """Offer these."""
+        self.separators = separators
+        self.show_separator(self._running)
+
+    def show_separator(self, name: str, *, keep: bool = False) -> None:
+        """Show the one that runs; none ("") goes back to the one that was picked, or to ``name`` if kept."""
+        self._running = name
+        if keep:
+            self._settings.setValue("devices/separator", name)
+        known = [each.name for each in self.separators] or [OWN]
+        self._fill(self.separator, known, name or self._stored("separator", OWN))
+        for row, each in enumerate(self.separators):
+            about = f"{each.said}\n{each.figures}"
+            self.separator.setItemData(row, about, Qt.ItemDataRole.ToolTipRole)
+
     def flags(self) -> list[str]:
         """The choice as arguments of ``rtsep run``."""
         found: list[str] = []
+        if self.separator.currentText() != OWN:
+            found += ["--separator", self.separator.currentText()]
         for picker, flag in ((self.input, "--input"), (self.output, "--output")):
             text = picker.currentText()
             device = next((each for each in self._fitting(flag == "--input") if _words(each) == text), None)
@@ -81,9 +115,14 @@ class EngineBar(QWidget):
         """Say whether an engine answers, and whether it was started here: only such a one can be stopped."""
         self.go.setEnabled(not answers and not own)
         self.halt.setEnabled(own)
+        self.separator.setEnabled(own or not answers)
         self.state.setText(
             ("runs" if answers else "starting") if own else ("started elsewhere" if answers else "no engine")
         )
+
+    def _picked(self) -> None:
+        if self.separator.currentText() != self._running:
+            self.separator_picked.emit()
 
     def _fitting(self, capture: bool) -> list[Device]:
         api = self.host_api.currentText()

@@ -9,7 +9,7 @@ from PyQt6.QtGui import QCloseEvent
 from PyQt6.QtWidgets import QGridLayout, QLabel, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from gui.client import Client
-from gui.devices import RTSEP, DeviceLister
+from gui.devices import RTSEP, Lister
 from gui.engine_bar import EngineBar
 from gui.fields import Field
 from gui.figures import Figures
@@ -45,7 +45,7 @@ class Panel(QMainWindow):
         self.client, self.settings = client, settings
         self.asks = True
         """Whether it asks before it stops an engine of its own."""
-        self.engine, self.lister = EngineProcess(command, self), DeviceLister(command, self)
+        self.engine, self.lister = EngineProcess(command, self), Lister(command, self)
         self.pulse, self.lexicon = Pulse(self), Lexicon(settings, self)
         self.transport, self.notice, self.strips = Transport(), Notice(), Strips(self.lexicon)
         self.meters = {side: Meter(title, self.pulse) for side, title in (("in", "Input"), ("out", "Output"))}
@@ -81,11 +81,19 @@ class Panel(QMainWindow):
 
     def start_engine(self) -> None:
         """Start an engine with the devices that are picked and the sounds on the strips."""
+        self.engine.start(self._flags())
+
+    def change_separator(self) -> None:
+        """Have an engine that was started here go on with the separator that is picked."""
+        if self.engine.wanted:
+            self.engine.start_over(self._flags())
+
+    def _flags(self) -> list[str]:
         keep, remove = self.strips.prompts()
         flags = ["--osc", "--osc-port", str(self.client.port), *self.engine_bar.flags()]
         flags += [part for text in keep for part in ("--prompt", text)]
         flags += [part for text in remove for part in ("--remove", text)]
-        self.engine.start(flags)
+        return flags
 
     def may_close(self) -> bool:
         """Whether to close although that stops an engine which was started here."""

@@ -37,6 +37,8 @@ class EngineProcess(QObject):
         super().__init__(parent)
         self._command = tuple(command)
         self._arguments: list[str] = []
+        self._before: list[str] | None = None
+        self._over = False
         self._answered = False
         self._tries = 0
         self.wanted = False
@@ -63,17 +65,30 @@ class EngineProcess(QObject):
         """Start ``rtsep run`` with these arguments."""
         if self.running:
             return
-        self._arguments, self._tries, self._answered = list(arguments), 0, False
+        self._arguments, self._before, self._tries, self._answered = list(arguments), None, 0, False
         self.wanted = True
         self._launch()
 
+    def start_over(self, arguments: Sequence[str]) -> None:
+        """Stop it and start it with other arguments; where it does not start, with those it had."""
+        self._again.stop()
+        self._before, self._arguments = self._before or self._arguments, list(arguments)
+        self._over = True
+        if self.running:
+            self._interrupt()
+        else:
+            self._begin_anew()
+
     def stop(self) -> None:
         """Stop it as Ctrl-C would, so that it closes its files; after a while, kill it."""
-        self.wanted = False
+        self.wanted = self._over = False
         self._again.stop()
         if not self.running:
             self.changed.emit(False)
             return
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         if sys.platform == "win32":
             self._process.terminate()
         else:
@@ -91,7 +106,7 @@ class EngineProcess(QObject):
 
     def answered(self) -> None:
         """It has been heard of: if it ends now, something went wrong that may pass."""
-        self._answered, self._tries = True, 0
+        self._answered, self._tries, self._before = True, 0, None
 
     def _launch(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -105,18 +120,31 @@ class EngineProcess(QObject):
             self.restarted.emit()
             self._launch()
 
+    def _begin_anew(self) -> None:
+        self._over, self._answered, self._tries = False, False, 0
+        self.restarted.emit()
+        self._launch()
+
     def _kill(self) -> None:
-        if not self.wanted:
+        if self._over or not self.wanted:
             self._process.kill()
 
     def _finished(self, code: int) -> None:
         if not self.wanted:
             self.changed.emit(False)
             return
+        if self._over:
+            self._begin_anew()
+            return
         if code == 0:  # it was told to by somebody else
             self._give_up("The engine has ended as it was asked to.")
             return
         why = self._last_words() or f"exit code {code}"
+        if self._before is not None:
+            self._arguments, self._before = self._before, None
+            self.ended.emit(f"The engine did not start: {why}. It goes on as it was.")
+            self._begin_anew()
+            return
         if not self._answered:
             self._give_up(f"The engine did not start: {why}")
             return

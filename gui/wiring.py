@@ -64,14 +64,22 @@ def _wire_engine(panel: Panel) -> None:
     engine, bar, lister = panel.engine, panel.engine_bar, panel.lister
     bar.start.connect(panel.start_engine)
     bar.stop.connect(engine.stop)
+    bar.separator_picked.connect(panel.change_separator)
     bar.reload.connect(lister.reload)
     lister.listed.connect(bar.show_devices)
     lister.midi_listed.connect(bar.show_midi)
+    lister.separators_listed.connect(bar.show_separators)
     lister.failed.connect(panel.notice.flash)
     engine.changed.connect(lambda _: _show_state(panel))
-    engine.restarted.connect(lambda: panel.client.keep(panel.client.values.known))
+    engine.restarted.connect(lambda: _keep(panel))
     engine.ended.connect(panel.notice.flash)
     engine.ended.connect(lister.reload)
+
+
+def _keep(panel: Panel) -> None:
+    """The next engine gets what the last one had."""
+    panel.client.keep(panel.client.values.known)
+    panel.client.lose()
 
 
 def _turn(panel: Panel, name: str, value: object) -> None:
@@ -92,6 +100,8 @@ def _hear(panel: Panel, name: str, value: object) -> None:
             panel.learning.show_bindings(pairs)
         case "learning", str(parameter):
             panel.learning.show_waiting(parameter)
+        case "separator", str(separator):
+            panel.engine_bar.show_separator(separator, keep=panel.engine.wanted and bool(separator))
         case "record", on:
             panel.transport.record.show_state(bool(on))
 
@@ -111,6 +121,7 @@ def _show_state(panel: Panel) -> None:
     panel.figures.rest()
     panel.transport.record.show_state(False)
     panel.learning.show_waiting("")
+    panel.engine_bar.show_separator("")
     if engine.wanted:
         panel.notice.hold(f"Waiting for the engine that was started here, at {where}.")
     else:

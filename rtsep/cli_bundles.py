@@ -11,14 +11,27 @@ app = typer.Typer(help="List the separators; fetch published weights, or take th
 
 
 @app.callback(invoke_without_command=True)
-def bundles(context: typer.Context) -> None:
+def bundles(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="A list for machines, without codecs.")] = False,
+) -> None:
     """List the separators; fetch published weights, or take them from a file."""
     if context.invoked_subcommand is not None:
         return
+    import json
+    import sys
+    from contextlib import redirect_stdout
+    from dataclasses import asdict
+
     from rtsep.models.codec_store import codec_folders, read_codec
     from rtsep.separators.registry import entries
 
-    for entry in entries():
+    with redirect_stdout(sys.stderr):  # what a package says while it loads is no part of the list
+        found = list(entries())
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in found]))
+        return
+    for entry in found:
         print(f"{entry.name}: {entry.said}\n  {entry.figures}")
     for name, folder in codec_folders().items():
         _, stored = read_codec(name)

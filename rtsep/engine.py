@@ -73,6 +73,7 @@ class Engine:
         stems: strips that have an output of their own, beside the residual; 0 for one output.
         rack: effects, for the device's rate and channels; the caller closes it.
         recordings: folder for what ``Record`` writes.
+        name: of the separator, for the status.
         reopen: opens the device anew, as soon as it is there; gives up with a ``DeviceError`` when what it is
             given becomes true. It may come back with another rate and block.
     """
@@ -89,6 +90,7 @@ class Engine:
         stems: int = 0,
         rack: Rack | None = None,
         recordings: Path | None = None,
+        name: str = "",
         reopen: Reopen | None = None,
     ) -> None:
         self._separator, self._films, self._stems, self._step = separator, films, stems, step
@@ -97,7 +99,7 @@ class Engine:
         self._rack = rack or Rack()
         self._take(device)
         console = replace(console, inserts=self._rack.inserts)
-        self.worker = Worker(self._new_pipeline(console), console, self._promised(Status()))
+        self.worker = Worker(self._new_pipeline(console), console, self._promised(Status(separator=name)))
         self._failsafe = Failsafe(self.worker, self._replacement)
         self._takes = Takes(recordings or user_music_path() / "rtsep")
         self._opened = False

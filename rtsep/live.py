@@ -82,6 +82,7 @@ class Session:
                     settings.reserve_ms,
                     stems=stems,
                     rack=rack,
+                    name=separator.name,
                     reopen=reopen,
                 )
                 opened_device.pop_all()

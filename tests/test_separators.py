@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -191,3 +192,12 @@ def test_every_separator_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "default: " in said
     assert "spectral-gate: steady noise and what stands out of it, without a model\n" in said
     assert "48000 Hz, hop 240, lookahead 720 (20 ms), package rtsep" in said
+
+
+def test_the_list_for_machines_is_of_separators_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bundles", "--json"])
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert found.keys() == set(names())
+    assert found["spectral-gate"]["said"] == "steady noise and what stands out of it, without a model"
+    assert "lookahead 720" in found["spectral-gate"]["figures"]

@@ -46,6 +46,8 @@ class Status:
     """Of each insert, why it is bypassed; empty words for one that works."""
     sample_rate: int = 0
     """Of the device."""
+    separator: str = ""
+    """The name of the one that runs."""
 
     @property
     def prompt(self) -> str:

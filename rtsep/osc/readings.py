@@ -63,6 +63,9 @@ READINGS: dict[str, Reading] = {
     ),
     LEARNING: Reading("s", "the parameter that waits for a control", lambda _, desk: (desk.learning,)),
     f"{ROOT}/record": Reading("i", "whether it is recording", lambda now, _: (int(bool(now.recording)),)),
+    f"{ROOT}/separator": Reading(
+        "s", "the separator that runs, chosen when the engine starts", lambda now, _: (now.separator,)
+    ),
     f"{ROOT}/latency": Reading("f", "from input to output", lambda now, _: (now.latency_ms,), "ms"),
     f"{ROOT}/load": Reading("f", "share of real time that the model takes", lambda now, _: (now.load,)),
     f"{ROOT}/dropouts": Reading("i", "callbacks without anything to play", lambda now, _: (now.dropouts,)),

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PyQt6.QtCore import QSettings
+from panel_peer import Peer
+from PyQt6.QtCore import QSettings, Qt
 
 from gui.client import Client
-from gui.devices import Device, parse
+from gui.devices import Device, Separator, parse, parse_separators
 from gui.engine_bar import DEFAULT
 from gui.panel import Panel
 from rtsep.audio.device import DeviceInfo
+from rtsep.separators.registry import Entry
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = f"""
@@ -33,6 +35,12 @@ elif sys.argv[1] == "devices":
     print('''[{{"index": 0, "name": "Mic", "host_api": "ALSA", "max_channels_in": 1, "max_channels_out": 0}},
       {{"index": 1, "name": "Box", "host_api": "ALSA", "max_channels_in": 2, "max_channels_out": 2}},
       {{"index": 2, "name": "Box", "host_api": "JACK", "max_channels_in": 2, "max_channels_out": 2}}]''')
+elif sys.argv[1] == "bundles":
+    print('''[{{"name": "default", "said": "what ships", "figures": "24000 Hz"}},
+      {{"name": "gate", "said": "steady noise", "figures": "48000 Hz"}},
+      {{"name": "whole", "said": "whole recordings", "figures": "16000 Hz"}}]''')
+elif "whole" in sys.argv:
+    sys.exit("rtsep: whole looks at whole recordings")
 elif "Broken, ALSA" in sys.argv:
     sys.exit("rtsep: no input device 'Broken, ALSA'; there is: Mic")
 else:
@@ -40,7 +48,9 @@ else:
     with open(sys.argv[0] + ".log", "a") as log:
         print(sys.argv[1:], file=log)
     try:
-        with Peer(int(sys.argv[sys.argv.index("--osc-port") + 1])):
+        with Peer(int(sys.argv[sys.argv.index("--osc-port") + 1])) as peer:
+            if "--separator" in sys.argv:
+                peer.separator = sys.argv[sys.argv.index("--separator") + 1]
             threading.Event().wait()
     except KeyboardInterrupt:
         pass
@@ -206,3 +216,82 @@ def test_an_engine_that_was_told_to_end_is_not_started_again(panel: Panel, qtbot
     qtbot.waitUntil(lambda: not panel.engine.wanted, timeout=10_000)
     assert panel.notice.text() == "The engine has ended as it was asked to."
     assert not panel.engine._again.isActive()
+
+
+def separator_offered(panel: Panel) -> list[str]:
+    picker = panel.engine_bar.separator
+    return [picker.itemText(index) for index in range(picker.count())]
+
+
+def pick_separator(panel: Panel, name: str) -> None:
+    picker = panel.engine_bar.separator
+    assert picker.isEnabled()
+    picker.setCurrentText(name)
+    picker.activated.emit(picker.currentIndex())
+
+
+def test_a_separator_is_picked_and_remembered_before_an_engine_starts(
+    panel: Panel, stand_in: Path, qtbot: Any
+) -> None:
+    bar = panel.engine_bar
+    assert bar.flags() == []
+    qtbot.waitUntil(lambda: separator_offered(panel) == ["default", "gate", "whole"], timeout=10_000)
+    assert bar.separator.itemData(1, Qt.ItemDataRole.ToolTipRole) == "steady noise\n48000 Hz"
+    pick_separator(panel, "gate")
+    assert bar.flags() == ["--separator", "gate"]
+    again = Panel(Client(port=panel.client.port), panel.settings, (sys.executable, "-c", "print('[]')"))
+    assert again.engine_bar.separator.currentText() == "gate", "uninstalled now, and still picked"
+    again.close()
+
+
+def test_another_separator_starts_the_engine_anew_with_the_console_as_it_was(
+    panel: Panel, stand_in: Path, qtbot: Any
+) -> None:
+    qtbot.waitUntil(lambda: len(separator_offered(panel)) == 3, timeout=10_000)
+    panel.strips.pick("speech")
+    panel.start_engine()
+    qtbot.waitUntil(lambda: len(panel.client.values.known) > 50, timeout=10_000)
+    panel.fields["gain"].box.setValue(-9.0)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: panel.client.values.known.get("gain") == -9.0, timeout=10_000)
+    pick_separator(panel, "gate")
+    qtbot.waitUntil(lambda: len(started_with(stand_in)) == 2, timeout=10_000)
+    assert "'--separator', 'gate', '--prompt', 'speech'" in started_with(stand_in)[1]
+    qtbot.waitUntil(lambda: panel.client.values.known.get("gain") == -9.0, timeout=10_000)
+    qtbot.waitUntil(lambda: panel.engine_bar.state.text() == "runs", timeout=10_000)
+    assert panel.engine_bar.separator.currentText() == "gate"
+    pick_separator(panel, "gate")
+    assert panel.engine.running, "the one that runs is left alone"
+    assert len(started_with(stand_in)) == 2
+
+
+def test_a_separator_that_does_not_start_brings_back_the_one_before(
+    panel: Panel, stand_in: Path, qtbot: Any
+) -> None:
+    qtbot.waitUntil(lambda: len(separator_offered(panel)) == 3, timeout=10_000)
+    said: list[str] = []
+    panel.engine.ended.connect(said.append)
+    panel.start_engine()
+    qtbot.waitUntil(lambda: panel.engine_bar.state.text() == "runs", timeout=10_000)
+    pick_separator(panel, "whole")
+    qtbot.waitUntil(lambda: len(started_with(stand_in)) == 2, timeout=20_000)
+    assert said == ["The engine did not start: whole looks at whole recordings. It goes on as it was."]
+    qtbot.waitUntil(lambda: panel.engine_bar.state.text() == "runs", timeout=10_000)
+    qtbot.waitUntil(lambda: panel.engine_bar.flags() == [], timeout=10_000)
+
+
+def test_the_separator_of_an_engine_started_elsewhere_is_shown_and_not_changed(
+    panel: Panel, port: int, qtbot: Any
+) -> None:
+    with Peer(port) as peer:
+        peer.separator = "another"
+        qtbot.waitUntil(lambda: panel.engine_bar.separator.currentText() == "another", timeout=10_000)
+        assert not panel.engine_bar.separator.isEnabled()
+    qtbot.waitUntil(lambda: panel.engine_bar.separator.currentText() == "default", timeout=10_000)
+    assert panel.engine_bar.separator.isEnabled()
+
+
+def test_separators_are_read_as_rtsep_bundles_prints_them() -> None:
+    there = Entry("gate", "steady noise", "48000 Hz")
+    assert parse_separators(json.dumps([asdict(there)])) == [Separator("gate", "steady noise", "48000 Hz")]
+    with pytest.raises(ValueError, match=r".+"):
+        parse_separators('[{"name": "gate"}]')

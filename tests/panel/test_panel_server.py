@@ -22,7 +22,11 @@ class Host:
 
     def __init__(self) -> None:
         self.status = Status(
-            level_in=Level(-10.0, -20.0, 2), load=0.5, latency_ms=40.0, latency_terms_ms=(("hop", 10.0),)
+            separator="gate",
+            level_in=Level(-10.0, -20.0, 2),
+            load=0.5,
+            latency_ms=40.0,
+            latency_terms_ms=(("hop", 10.0),),
         )
 
     def knows(self, text: str) -> bool:
@@ -90,6 +94,8 @@ def test_meters_and_figures_come(client: Client, qtbot: Any) -> None:
 def test_presets_recording_and_errors_come_back(client: Client, desk: Desk, qtbot: Any) -> None:
     told: list[tuple[str, object]] = []
     client.told.connect(lambda name, value: told.append((name, value)))
+    client.send("subscribe", client._socket.localPort())
+    qtbot.waitUntil(lambda: ("separator", "gate") in told)
     client.send("preset/save", "mine")
     qtbot.waitUntil(lambda: ("preset", "mine") in told)
     client.send("preset/next")
