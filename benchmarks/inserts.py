@@ -88,7 +88,13 @@ def _null(inserts: tuple[str, ...]) -> dict[str, Any]:
             parameters = bundle.separator.film_head.out.out_features
             condition = Condition.of(console, films, parameters, inserted=rack.strips)
             lanes = Lanes(rack, 0, console, RATE)
-            outputs.append(Pipeline(bundle.separator, condition, RATE, 1, lanes=lanes).push(noise))
+            pipeline = Pipeline(bundle.separator, condition, RATE, 1, lanes=lanes)
+            pipeline.console = (
+                console  # else no fader is up, and the chain's null would be silence against sound
+            )
+            outputs.append(pipeline.push(noise))
+            if any(rack.faults):  # bypassed, it would be a perfect null
+                raise RuntimeError(f"no null test: {rack.faults}")
     plain, chained = outputs
     difference = np.abs(chained - plain[: len(chained)]).max()
     return {
