@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import builders
-import docs_blocks
 import numpy as np
 import pytest
 import soundfile
-from docs_blocks import Block, blocks, check, check_shell, commands
+from docs_blocks import PAGES, Block, blocks, check, spans
+from docs_commands import check_shell, check_span, commands
 
 import rtsep.live
 from rtsep.audio.fake import FakeDevice
@@ -61,6 +61,18 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
         exec(compile(text, str(page), "exec"), names)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_flags_in_sentences_have_not_rotten(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line, text in spans(page):
+        try:
+            check_span(text)
+        except Exception as error:
+            pytest.fail(f"{page.name}:{line}: `{text}`: {error}")
+
+
 def runs_on_files() -> Iterator[tuple[str, ...]]:
     """Lines of the documentation that take a file to a file, without what only a person has."""
     for block in BLOCKS:
@@ -87,7 +99,7 @@ def test_there_is_something_to_test() -> None:
     kinds = {block.language for block in BLOCKS}
     assert {"python", "shell", "toml", "text"} <= kinds
     assert len(BLOCKS) > 20
-    assert len(docs_blocks.PAGES) > 10
+    assert len(PAGES) > 10
 
 
 @pytest.mark.parametrize(
@@ -104,10 +116,26 @@ def test_there_is_something_to_test() -> None:
         "python benchmarks/nothing.py",
         "python benchmarks/instances.py --bees 3",
         "oscsend 127.0.0.1 7770 /rtsep/nothing i 1",
+        "oscsend 127.0.0.1 7770 /rtsep/gain f 100",
+        "oscsend 127.0.0.1 7770 /rtsep/prompt/1/text i 3",
+        "rtsep run --preset nothing -p speech",
+        "rtsep run -p speech --set nothing=3",
+        "rtsep run -p speech --set gain=300",
+        "rtsep train nothing --data d --out o",
+        "rtsep bundles pull nothing",
         "nothing --at all",
     ],
 )
 def test_a_line_that_has_rotten_is_found(line: str) -> None:
     with pytest.raises(Exception, match=r".") as found:
         check_shell(line)
+    assert not isinstance(found.value, AttributeError | TypeError | NameError)
+
+
+@pytest.mark.parametrize(
+    "text", ["--no-such-flag", "rtsep run --promt", "rtsep nothing", "make nothing", "rtsep bench --sessions"]
+)
+def test_a_word_in_a_sentence_that_has_rotten_is_found(text: str) -> None:
+    with pytest.raises(Exception, match=r".") as found:
+        check_span(text)
     assert not isinstance(found.value, AttributeError | TypeError | NameError)
