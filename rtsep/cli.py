@@ -105,6 +105,9 @@ def run(
     reserve_ms: Annotated[
         float | None, typer.Option(help="Reserve against dropouts, part of the latency.")
     ] = None,
+    degrade: Annotated[
+        bool | None, typer.Option("--degrade", help="Too slow a machine: fewer strips, then larger chunks.")
+    ] = None,
     osc: Annotated[
         bool | None, typer.Option("--osc", help="Listen for OSC, so that others turn the knobs.")
     ] = None,

@@ -49,7 +49,7 @@ def teller() -> Callable[[Status], None]:
 
     def tell(status: Status) -> None:
         nonlocal known
-        now = (status.fault, *status.insert_faults)
+        now = (status.fault, status.overload, *status.insert_faults)
         for fault in now:
             if fault and fault not in known:
                 say(fault)

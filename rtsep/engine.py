@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from platformdirs import user_music_path
 from torch import Tensor
 
 from rtsep.audio.contract import AudioDevice
-from rtsep.audio.prefill import prefill_samples
+from rtsep.audio.prefill import callbacks_late, prefill_samples
 from rtsep.audio.spectrum import band_levels
 from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import Command, Console, Quit, Record, ResetCounts, Status
@@ -24,6 +24,7 @@ from rtsep.errors import CommandError, DeviceError, EngineError
 from rtsep.failsafe import Failsafe
 from rtsep.lanes import Lanes
 from rtsep.latency import LatencyBudget
+from rtsep.load import Load
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
 from rtsep.pipeline import Pipeline
@@ -76,6 +77,7 @@ class Engine:
         name: of the separator, for the status.
         reopen: opens the device anew, as soon as it is there; gives up with a ``DeviceError`` when what it is
             given becomes true. It may come back with another rate and block.
+        load: judges whether the machine keeps up, and what is done without if not.
     """
 
     def __init__(
@@ -92,14 +94,16 @@ class Engine:
         recordings: Path | None = None,
         name: str = "",
         reopen: Reopen | None = None,
+        load: Load | None = None,
     ) -> None:
         self._separator, self._films, self._stems, self._step = separator, films, stems, step
         self._reserve_ms, self._reopen = reserve_ms, reopen
         self._parameters = separator.condition_size
-        self._rack = rack or Rack()
+        self._rack, self._load = rack or Rack(), load or Load()
         self._take(device)
         console = replace(console, inserts=self._rack.inserts)
-        self.worker = Worker(self._new_pipeline(console), console, self._promised(Status(separator=name)))
+        status = self._promised(Status(separator=name))
+        self.worker = Worker(self._new_pipeline(console), console, status, self._load.clock)
         self._failsafe = Failsafe(self.worker, self._replacement)
         self._takes = Takes(recordings or user_music_path() / "rtsep")
         self._opened = False
@@ -115,7 +119,9 @@ class Engine:
         """Promise a latency on a device, from its rate and its block."""
         self._device, self._chunk_hops = device, chunk_hops
         timing = Timing(self._separator, device.sample_rate, self._rack.latency_samples, chunk_hops)
-        lag = callbacks_late(device.block, device.sample_rate, self._reserve_ms)
+        # A chunk is worked on in one go: the reserve must span that as well.
+        more_ms = 1000 * (chunk_hops - 1) * self._separator.hop / self._separator.sample_rate
+        lag = callbacks_late(device.block, device.sample_rate, self._reserve_ms + more_ms)
         self._prefill = prefill_samples(device.block, lag, timing.emitted, timing.period)
         self.latency: LatencyBudget = timing.budget(self._prefill, device.device_latency_samples)
 
@@ -154,7 +160,9 @@ class Engine:
         dropouts = self._dropouts - self.worker.dropouts_before
         status, stopped = replace(self.worker.status, dropouts=dropouts), self._takes.fault
         fault = self._trouble or self._failsafe.trouble or stopped
-        return replace(status, recording="" if stopped else status.recording, fault=fault)
+        overload = self._load.said(status.console, self._stems, self._reserve_ms)
+        recording = "" if stopped else status.recording
+        return replace(status, recording=recording, fault=fault, overload=overload)
 
     @property
     def _dropouts(self) -> int:
@@ -192,7 +200,7 @@ class Engine:
         Raises:
             RtsepError: a prompt cannot be understood.
         """
-        self.worker.orders.put(Change(console, self._condition(console), preset))
+        self.worker.orders.put(self._change(console, preset))
 
     def obey(self, command: Command) -> None:
         """Record, reset counts, or begin to stop, so that whoever waits for ``running`` calls ``stop``.
@@ -220,7 +228,12 @@ class Engine:
             case _:
                 raise CommandError(f"an engine has no use for {command}")
 
+    def _change(self, console: Console, preset: str) -> Change:
+        """An order to hear a console, as far as the machine can."""
+        return Change(console, self._condition(console), preset, self._load.cut.left_out)
+
     def _condition(self, console: Console) -> Condition:
+        console = self._load.cut.thinned(console)
         return Condition.of(console, self._films, self._parameters, self._stems, self._rack.strips)
 
     def open(self) -> None:
@@ -233,8 +246,29 @@ class Engine:
             raise EngineError("the engine was started before: make a new one")
         self._opened = True
         # The first forward allocates and takes longest: have it over before there is anything to miss.
+        with ThreadPoolExecutor(1, "rtsep-rehearsal") as as_the_worker:
+            as_the_worker.submit(self._rehearse).result()
         self.pipeline.warm_up()
         self._device.start(self._prefill)
+
+    def _rehearse(self) -> None:
+        """See whether the machine is fast enough, and do without what it is too slow for, if allowed."""
+        if self._separator.network:
+            return  # a server does most of it, and hears only what is real
+        self._hurry()
+        console = self.worker.status.console
+        while self._load.foresee(self._load.rehearse(self._without_inserts(console)), console):
+            self._take(self._device, self._load.cut.chunk_hops)
+            self.worker.restart(self._new_pipeline(console))
+            self.worker.hear(self._change(console, self.worker.status.preset))
+            self.worker.status = self._promised(self.worker.status)
+
+    def _without_inserts(self, console: Console) -> Pipeline:
+        """A pipeline like the engine's own, for a rehearsal that effects must not hear."""
+        device = self._device
+        condition, hops = self._condition(console), self._chunk_hops
+        rate, channels = device.sample_rate, device.channels_in
+        return Pipeline(self._separator, condition, rate, channels, self._step, chunk_hops=hops)
 
     def start(self) -> None:
         """Start the device and the worker's thread.
@@ -261,12 +295,16 @@ class Engine:
         if self._failure is not None:
             raise self._failure
 
+    def _hurry(self) -> None:
+        """Have this thread run as the model's should."""
+        self.realtime = hurry()
+        keep_off(audio_core())
+        if self.pipeline.on_cpu:
+            torch.set_num_threads(1)  # two threads beside other load made a 33 ms step 592 ms
+
     def _run(self) -> None:
         try:
-            self.realtime = hurry()
-            keep_off(audio_core())
-            if self.pipeline.on_cpu:
-                torch.set_num_threads(1)  # two threads beside other load made a 33 ms step 592 ms
+            self._hurry()
             while not self._stopping.is_set():
                 try:
                     self._sound()
@@ -292,6 +330,26 @@ class Engine:
     def step(self) -> None:
         """Process what the device has captured, once; the worker's thread does nothing else."""
         self._device.write(self._failsafe.process(self._device.read(), self._dropouts))
+        self._keep_up()
+
+    def _keep_up(self) -> None:
+        """Where the machine is too slow, do without what may be done without."""
+        worker, load = self.worker, self._load
+        if self._failsafe.trouble:
+            load.begin(worker.status.seconds, worker.busy_s)
+            return
+        load.watch(worker.status.seconds, worker.busy_s, worker.status.console)
+        if worker.left_out != load.cut.left_out:
+            worker.hear(self._change(worker.status.console, worker.status.preset))
+        if self._chunk_hops != load.cut.chunk_hops:
+            self._lengthen(load.cut.chunk_hops)
+
+    def _lengthen(self, chunk_hops: int) -> None:
+        """Go on in larger chunks: the latency that is promised, and kept, is another from here on."""
+        self._take(self._device, chunk_hops)
+        self._device.renew(self._prefill)
+        self._device.write(self._failsafe.exchange("larger chunks are got ready: the input is heard instead"))
+        self.worker.status = self._promised(self.worker.status)
 
     def _come_back(self, error: DeviceError) -> None:
         """Let go of a device that is lost, and go on when it is there again, with all that was set.
@@ -339,8 +397,3 @@ class Engine:
         self.worker.restart(self._replacement())
         self.worker.status = self._promised(self.worker.status)
         device.start(self._prefill)
-
-
-def callbacks_late(block: int, sample_rate: int, reserve_ms: float) -> int:
-    """Callbacks that a reserve spans, at least the one that any worker needs."""
-    return max(1, math.ceil(reserve_ms * sample_rate / 1000 / block))

@@ -54,20 +54,38 @@ class Failsafe:
             output = self._worker.process(samples, dropouts)
         except Exception as error:
             self._break(error)
-            owed = np.concatenate(self._kept)
-            self._kept.clear()
-            return self._dry(samples, owed, dropouts)
+            return self._dry(samples, self._owed(), dropouts)
         self._answered(len(output))
         return output
 
+    def exchange(self, why: str) -> Samples:
+        """Have another pipeline built for one that is sound; returns the input that it still owed.
+
+        Args:
+            why: said as the trouble, until the other one has taken over.
+        """
+        self.trouble = why
+        owed = self._owed()
+        self._begin()
+        return self._dry(owed[:0], owed, 0)
+
     def forget(self) -> None:
-        """The input of before will not be answered: its device has gone."""
+        """Nothing of before counts any more: its device has gone, and a pipeline that is sound comes."""
+        self.close()
+        self._builder = self._built = None
         self._kept.clear()
+        self.trouble = ""
 
     def close(self) -> None:
         """Wait for a pipeline that is being built."""
         if self._builder is not None:
             self._builder.join()
+
+    def _owed(self) -> Samples:
+        """The input for which nothing has come out, which is now answered dry."""
+        owed = np.concatenate([np.zeros((0, self._worker.pipeline.channels), np.float32), *self._kept])
+        self._kept.clear()
+        return owed
 
     def _answered(self, count: int) -> None:
         """Let go of the oldest ``count`` samples."""
@@ -89,8 +107,7 @@ class Failsafe:
         if self._builder is None:
             wait_s = RETRY_S[min(self._breaks, len(RETRY_S)) - 1]
             if time.monotonic() - self._broke_s >= wait_s:
-                self._builder = threading.Thread(target=self._rebuild, name="rtsep-rebuild")
-                self._builder.start()
+                self._begin()
             return False
         if self._builder.is_alive():
             return False
@@ -102,6 +119,10 @@ class Failsafe:
         self._worker.restart(built)
         self.trouble = ""
         return True
+
+    def _begin(self) -> None:
+        self._builder = threading.Thread(target=self._rebuild, name="rtsep-rebuild")
+        self._builder.start()
 
     def _rebuild(self) -> None:
         try:

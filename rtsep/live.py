@@ -28,6 +28,8 @@ from rtsep.ends import stem_count
 from rtsep.engine import SWITCH_INTERVAL_S, Reopen
 from rtsep.engine import Engine as WorkingEngine
 from rtsep.latency import LatencyBudget
+from rtsep.load import Load
+from rtsep.models.bundle import lighter_bundle
 from rtsep.presets import Presets
 from rtsep.separators.conditions import Conditions
 from rtsep.separators.protocol import LiveSeparator
@@ -84,6 +86,7 @@ class Session:
                     rack=rack,
                     name=separator.name,
                     reopen=reopen,
+                    load=Load(settings.degrade, lighter_bundle(settings.bundle)),
                 )
                 opened_device.pop_all()
             stack.callback(self._stop)

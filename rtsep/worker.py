@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
@@ -32,6 +33,8 @@ class Change:
     console: Console
     condition: Condition
     preset: str = ""
+    left_out: int = 0
+    """Strips that the condition does without, since the machine is too slow for them."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,17 @@ class Worker:
         pipeline: fresh.
         console: what it plays.
         status: what is known before the first sample: latency, sample rate.
+        clock: seconds that pass.
     """
 
-    def __init__(self, pipeline: Pipeline, console: Console, status: Status | None = None) -> None:
-        self.pipeline = pipeline
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        console: Console,
+        status: Status | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.pipeline, self._clock = pipeline, clock
         self.orders: SimpleQueue[Order] = SimpleQueue()
         pipeline.console = console
         self.status = replace(status or Status(), console=console, sample_rate=pipeline.timing.sample_rate)
@@ -83,10 +93,10 @@ class Worker:
             samples: the input.
             dropouts: the device's count, for the status.
         """
-        started = time.perf_counter()
+        started = self._clock()
         self.obey(dropouts)
         output = self.pipeline.push(samples)
-        self.note(samples, output, time.perf_counter() - started, dropouts)
+        self.note(samples, output, self._clock() - started, dropouts)
         return output
 
     def restart(self, pipeline: Pipeline) -> None:
@@ -103,6 +113,19 @@ class Worker:
             pipeline.set_condition(self._change.condition)
         self.pipeline = pipeline
         self.status = replace(self.status, sample_rate=pipeline.timing.sample_rate)
+
+    def hear(self, change: Change) -> None:
+        """Obey this order at once, before those that wait; for the thread that calls ``process``."""
+        self._change = change
+        self.pipeline.console = change.console
+        self.pipeline.rack.turn(change.console.inserts)
+        self.pipeline.set_condition(change.condition)
+        self.status = replace(self.status, console=change.console, preset=change.preset)
+
+    @property
+    def left_out(self) -> int:
+        """Strips that what is heard now does without."""
+        return self._change.left_out if self._change is not None else 0
 
     @property
     def _seconds(self) -> float:
@@ -154,12 +177,8 @@ class Worker:
             except Empty:
                 return
             match order:
-                case Change(console, condition, preset):
-                    self._change = order
-                    self.pipeline.console = console
-                    self.pipeline.rack.turn(console.inserts)
-                    self.pipeline.set_condition(condition)
-                    self.status = replace(self.status, console=console, preset=preset)
+                case Change():
+                    self.hear(order)
                 case StartRecording(recorder):
                     self._recorder = recorder
                     self.status = replace(self.status, recording=str(recorder.folder))

@@ -24,9 +24,10 @@ from builders import (
 )
 
 from rtsep.audio.fake import FakeDevice
+from rtsep.audio.prefill import callbacks_late
 from rtsep.control import Console, LoadPreset, Record, ResetCounts, SetParameter
 from rtsep.desk import Desk
-from rtsep.engine import Engine, Reopen, callbacks_late
+from rtsep.engine import Engine, Reopen
 from rtsep.errors import AudioFileError, CommandError, DeviceError, EngineError
 from rtsep.models.prompts import FilmCache
 from rtsep.models.separator import Separator

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,11 @@ def start(environment: dict[str, str], home: Path, *arguments: object) -> subpro
     )
 
 
+def without_load(said: str) -> str:
+    """What was said but for the line that this machine is too slow, which in the tests it may well be."""
+    return re.sub("the machine is too slow .*\n", "", said)
+
+
 def wait_for_port(environment: dict[str, str], name: str) -> str:
     """The full name of the first port that ends so, once a client has one."""
     deadline = time.monotonic() + 60
@@ -108,6 +114,7 @@ def test_run_says_at_the_end_how_it_went_and_refuses_what_is_not_there(
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["seconds"] == pytest.approx(2, abs=0.6)
     assert report["latency_ms"] == report["latency_terms_ms"]["total"]
+    good_said = without_load(good_said)
     assert good_said.startswith(f"{report['seconds']:.1f} s, {report['dropouts']} dropouts, latency ")
     there = "0 system, JACK Audio Connection Kit (2 in, 2 out, 48000 Hz)"
     assert bad_said.startswith(f"rtsep: no input device 'scarlett'; there is: {there}")
@@ -171,7 +178,11 @@ def test_a_server_that_goes_away_is_waited_for_live_and_one_line_in_a_stream(
         os.kill(int(environment["JACK_SERVER_PID"]), signal.SIGTERM)
         said = [process.communicate(timeout=60)[1] for process in streams]
         assert live.stderr is not None
-        waits = live.stderr.readline()
+        waits = ""
+        while not waits:  # of its standard error, a line at a time
+            line = live.stderr.readline()
+            assert line
+            waits = without_load(line)
         live.send_signal(signal.SIGINT)
         said.append(live.communicate(timeout=60)[1])
     assert waits == "the audio device has gone, and is waited for\n"

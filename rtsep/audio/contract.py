@@ -66,6 +66,10 @@ class AudioDevice(Protocol):
         """Begin to capture, and to play ``prefill_samples`` zeros and then what is written."""
         ...
 
+    def renew(self, prefill_samples: int) -> None:
+        """Promise another latency, from the next sample written on; silence fills what it is longer."""
+        ...
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until something is captured; whether there is something."""
         ...

@@ -72,6 +72,13 @@ class Duplex:
         self._alignment = Alignment(prefill_samples, self.block)
         self._recording, self._playing = self._transport.begin(prefill_samples)
 
+    def renew(self, prefill_samples: int) -> None:
+        """Promise another latency, from the next sample written on.
+
+        What it is longer is filled with silence, which counts as lost; what it is shorter is dropped.
+        """
+        self._alignment.prefill = prefill_samples
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until something is captured, at most ``timeout_s`` seconds; whether there is something."""
         deadline = time.monotonic() + timeout_s

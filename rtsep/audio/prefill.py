@@ -7,6 +7,11 @@ _LONGEST_SILENCE = 1 << 24
 """Input samples after which a chain that has emitted nothing is taken for one that never will."""
 
 
+def callbacks_late(block: int, sample_rate: int, reserve_ms: float) -> int:
+    """Callbacks that a reserve spans, at least the one that any worker needs."""
+    return max(1, math.ceil(reserve_ms * sample_rate / 1000 / block))
+
+
 def prefill_samples(block: int, lag: int, emitted: Callable[[int], int], period: int) -> int:
     """The smallest prefill with which no callback of the device ever finds too few samples.
 

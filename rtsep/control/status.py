@@ -42,6 +42,8 @@ class Status:
     """Folder being recorded to."""
     fault: str = ""
     """What has gone wrong by itself and goes on not working, such as a recording on a full disk."""
+    overload: str = ""
+    """That the machine is too slow for what is asked, and what is done without or might help."""
     insert_faults: tuple[str, ...] = ()
     """Of each insert, why it is bypassed; empty words for one that works."""
     sample_rate: int = 0

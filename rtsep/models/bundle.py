@@ -101,6 +101,16 @@ def bundle_folders() -> dict[str, Path]:
     return {folder.name: folder for folder in found}
 
 
+def lighter_bundle(name: str) -> str | None:
+    """The lightest of the other bundles there are, if its weights are at most half as many."""
+    weights = {each: folder / WEIGHTS for each, folder in bundle_folders().items()}
+    sizes = {each: path.stat().st_size for each, path in weights.items() if path.is_file()}
+    lightest = min(sizes, key=lambda each: sizes[each], default=None)
+    if lightest is None or name not in sizes or 2 * sizes[lightest] > sizes[name]:
+        return None
+    return lightest
+
+
 def find_bundle(name: str) -> Path:
     """The folder of a bundle, by name or path.
 

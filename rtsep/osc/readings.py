@@ -70,6 +70,11 @@ READINGS: dict[str, Reading] = {
     f"{ROOT}/load": Reading("f", "share of real time that the model takes", lambda now, _: (now.load,)),
     f"{ROOT}/dropouts": Reading("i", "callbacks without anything to play", lambda now, _: (now.dropouts,)),
     f"{ROOT}/fault": Reading("s", "what is wrong just now; empty: nothing", lambda now, _: (now.fault,)),
+    f"{ROOT}/overload": Reading(
+        "s",
+        "that the machine is too slow, and what is done without; empty: it keeps up",
+        lambda now, _: (now.overload,),
+    ),
     f"{ROOT}/seconds": Reading("f", "sound processed so far", lambda now, _: (now.seconds,), "s"),
     f"{ROOT}/meter/in": Reading(
         "ffi", "input: peak, RMS, clipped samples", lambda now, _: _level(now.level_in), "dB"

@@ -34,7 +34,7 @@ class Telling:
         self._desk, self._status, self._spectra = desk, status, spectra
         self._out, self._subscribers = outbox, subscribers
         self._seen: dict[str, Values] = {}
-        self._fault = ""
+        self._fault = self._overload = ""
         self._insert_faults: tuple[str, ...] = ()
 
     def changed(self, names: Iterable[str]) -> None:
@@ -62,6 +62,9 @@ class Telling:
         if status.fault != self._fault:
             self._fault = status.fault
             self.failed(status.fault)
+        if status.overload != self._overload:
+            self._overload = status.overload
+            self.failed(status.overload)
         for fault in status.insert_faults:
             if fault not in self._insert_faults:
                 self.failed(fault)
