@@ -60,6 +60,7 @@ def test_three_instances_listen_on_three_ports_and_say_where(capsys: pytest.Capt
     with ExitStack() as all_three:
         running = [all_three.enter_context(engine()) for _ in range(3)]
         assert all(each.running for each in running)
+        assert all(each.status.separator == "passthrough" for each in running)
         said = capsys.readouterr().err
     ports = [int(port) for port in re.findall(r"OSC on 127\.0\.0\.1:(\d+)", said)]
     assert len(set(ports)) == 3

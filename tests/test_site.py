@@ -28,7 +28,9 @@ def test_a_broken_link_is_an_error(tmp_path: Path) -> None:
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     (tmp_path / "docs").mkdir()
     text = (tmp_path / "mkdocs.yml").read_text(encoding="utf-8")
-    (tmp_path / "mkdocs.yml").write_text(text.partition("\nnav:")[0], encoding="utf-8")
+    (tmp_path / "mkdocs.yml").write_text(
+        text.partition("\nnav:")[0].replace("name: material", "name: mkdocs"), encoding="utf-8"
+    )
     (tmp_path / "docs" / "index.md").write_text("# A\n\n[b](b.md)\n", encoding="utf-8")
     done = build(tmp_path, tmp_path / "site")
     assert done.returncode != 0

@@ -33,8 +33,10 @@ with rtsep.Engine("low", separator="low-high", device=device) as engine:
     late = engine.latency.engine
 heard = device.played[late + 4800 : late + 14_400]
 assert np.abs(heard - tone[4800 : 4800 + len(heard)]).max() < 0.03, "not what was played"
-for program, line in ((main, ["rtsep", "bundles"]), (conformance, ["conformance", "separator-template"])):
-    sys.argv = line
+for program, line in (
+    (main, "rtsep bundles"), (main, "rtsep bundles --json"), (conformance, "conformance separator-template")
+):
+    sys.argv = line.split()
     try:
         program()
     except SystemExit as ended:
@@ -54,7 +56,8 @@ def test_the_template_is_listed_runs_live_and_conforms_in_a_clean_place(tmp_path
     assert done.returncode == 0, done.stderr
     assert "low-high: low sounds and high ones, by a moving average\n" in done.stdout
     assert "lookahead 31 (5.64583 ms), package separator-template" in done.stdout
-    assert done.stdout.count("ended 0") == 3, done.stdout
+    assert '{"name": "low-high", "said": "low sounds' in done.stdout, "what the panel offers"
+    assert done.stdout.count("ended 0") == 4, done.stdout
     assert "│ NO" not in done.stdout
     assert "2 passed" in done.stdout
     assert "its own tests ended 0" in done.stdout
