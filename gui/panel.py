@@ -108,9 +108,9 @@ class Panel(QMainWindow):
             event.ignore()
             return
         remember(self.settings, self, self.splitter)
-        self.client.close()
         self.lister.close()
-        self.engine.close()
+        self.engine.close()  # which it may have to be asked for over OSC
+        self.client.close()
         super().closeEvent(event)
 
     def _arrange(self, master: dict[str, Field]) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QProcess, QStandardPaths, QTimer, pyqtSignal
@@ -43,6 +43,8 @@ class EngineProcess(QObject):
         self._tries = 0
         self.wanted = False
         """Whether it is to run."""
+        self.ask_to_quit: Callable[[], object] = lambda: None
+        """Asks it over OSC: on Windows nothing else lets a program without a window end in good order."""
         folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericCacheLocation)
         self.log = Path(folder) / "rtsep" / "engine.log"
         self._again = QTimer(self)
@@ -90,7 +92,7 @@ class EngineProcess(QObject):
 
     def _interrupt(self) -> None:
         if sys.platform == "win32":
-            self._process.terminate()
+            self.ask_to_quit()
         else:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.processId(), signal.SIGINT)

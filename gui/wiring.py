@@ -62,6 +62,7 @@ def _wire_client(panel: Panel) -> None:
 
 def _wire_engine(panel: Panel) -> None:
     engine, bar, lister = panel.engine, panel.engine_bar, panel.lister
+    engine.ask_to_quit = partial(panel.client.send, "quit")
     bar.start.connect(panel.start_engine)
     bar.stop.connect(engine.stop)
     bar.separator_picked.connect(panel.change_separator)

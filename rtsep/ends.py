@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from contextlib import ExitStack
@@ -27,11 +28,11 @@ def is_file(text: str | None) -> bool:
         return False
     suffix = Path(text).suffix.lstrip(".").upper()
     known = {*soundfile.available_formats(), "AIF", "OPUS"}
-    return text == "-" or suffix in known or text.endswith("/") or Path(text).exists()
+    return text == "-" or suffix in known or text.endswith(("/", os.sep)) or Path(text).exists()
 
 
 def _is_folder(text: str) -> bool:
-    return text.endswith("/") or Path(text).is_dir()
+    return text.endswith(("/", os.sep)) or Path(text).is_dir()
 
 
 def check_ends(settings: RunSettings, json_file: Path | None) -> None:

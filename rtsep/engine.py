@@ -271,12 +271,17 @@ class Engine:
         return Pipeline(self._separator, condition, rate, channels, self._step, chunk_hops=hops)
 
     def start(self) -> None:
-        """Start the device and the worker's thread.
+        """Start the device and the worker's thread; a device that has just gone is waited for in there.
 
         Raises:
+            DeviceError: the device cannot be started, and waiting for it would not help.
             EngineError: the engine was started before.
         """
-        self.open()
+        try:
+            self.open()
+        except DeviceError:
+            if self._reopen is None or self._device.alive:
+                raise
         self._thread.start()
 
     def stop(self) -> None:

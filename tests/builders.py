@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -100,6 +102,18 @@ def heard(films: Tensor, gains: Sequence[float], *, residual: float = 0.0) -> Co
 def noise(samples: int, channels: int = 1, seed: int = 0, level: float = 0.1) -> Array:
     """White noise, (samples, channels)."""
     return (level * np.random.default_rng(seed).standard_normal((samples, channels))).astype(np.float32)
+
+
+@contextmanager
+def full_disk(most_bytes: int) -> Iterator[None]:
+    """No file may become larger, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="Windows cannot be told to refuse large files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def random_sizes(total: int, most: int, seed: int = 0) -> list[int]:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -236,12 +235,8 @@ def test_damaged_weights_are_named(tmp_path: Path, home: Path, rtsep: Run) -> No
 
 def test_a_full_disk_is_told_and_leaves_a_valid_file(tmp_path: Path, rtsep: Run) -> None:
     source = write(tmp_path / "in.wav", builders.noise(480_000))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
-    try:
+    with builders.full_disk(500_000):
         code, said = rtsep("-i", source, "-o", tmp_path / "out.wav")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (code, said.count("\n")) == (2, 1)
     assert "cannot go on writing" in said
     heard = read(tmp_path / "out.wav")

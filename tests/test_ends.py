@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from builders import Array, noise
+from builders import Array, full_disk, noise
 
 from rtsep.audio.file import AudioSink
 from rtsep.config import RunSettings
@@ -95,17 +94,13 @@ def test_stems_that_cannot_be_made_are_refused(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_every_stem_valid(tmp_path: Path) -> None:
     x = noise(200_000, 2)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
-    try:
-        with (
-            pytest.raises(AudioFileError, match="cannot go on writing"),
-            StemFiles(tmp_path, 48_000, 1, console(Strip("a")), 1) as sink,
-        ):
-            for start in range(0, len(x), 1000):
-                sink.write(x[start : start + 1000])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with (
+        full_disk(200_000),
+        pytest.raises(AudioFileError, match="cannot go on writing"),
+        StemFiles(tmp_path, 48_000, 1, console(Strip("a")), 1) as sink,
+    ):
+        for start in range(0, len(x), 1000):
+            sink.write(x[start : start + 1000])
     for number, name in enumerate(("1 a", "everything else")):
         found = read(tmp_path / f"{name}.wav")
         assert 50_000 < len(found) < 200_000

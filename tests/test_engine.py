@@ -308,6 +308,35 @@ def test_a_device_that_comes_back_at_another_rate_plays_on_with_what_was_set(tmp
     assert np.abs(heard[start:] - wanted).max() <= 1e-4
 
 
+class GoneDevice(LiveDevice):
+    """Goes away between being opened and being started."""
+
+    def start(self, prefill_samples: int) -> None:
+        self.stop()
+        raise DeviceError("the sound card did not call back")
+
+
+def test_a_device_that_goes_before_it_is_started_is_waited_for_where_it_can_come_back(
+    tmp_path: Path,
+) -> None:
+    x = noise(256 * 40)
+    back = LiveDevice(x)
+    engine = engine_on(GoneDevice(x), tmp_path, reopen=lambda unwanted: back)
+    engine.start()
+    deadline = time.monotonic() + 20
+    while back.prefill_samples == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for _ in range(40):
+        back.tick()
+        assert back.drained()
+    engine.stop()
+    latency = engine.latency.engine
+    assert np.abs(back.played[latency:] - x[: len(x) - latency]).max() <= 1e-4
+    with pytest.raises(DeviceError, match="did not call back"):
+        engine_on(GoneDevice(x), tmp_path / "again").start()
+
+
 def test_a_broken_pipeline_lets_the_input_through_with_the_same_latency_until_a_new_one_takes_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

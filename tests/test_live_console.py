@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from builders import LIVE_CODEC, BagOfWords, noise, tiny_bundle, transparent_separator
+from builders import LIVE_CODEC, BagOfWords, full_disk, noise, tiny_bundle, transparent_separator
 from osc_builders import PATIENCE_S, Client
 from test_engine import LiveDevice
 
@@ -23,17 +21,6 @@ from rtsep.osc.server import OscServer
 from rtsep.presets import Presets
 
 BLOCK = 256
-
-
-@contextmanager
-def full_disk(most_bytes: int) -> Iterator[None]:
-    """No file may become larger."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class Stage:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from builders import Array, keep_all, noise, random_films, random_sizes, transparent_separator
+from builders import Array, full_disk, keep_all, noise, random_films, random_sizes, transparent_separator
 
 from rtsep.control import Console
 from rtsep.errors import AudioFileError
@@ -76,15 +75,11 @@ def test_a_full_disk_is_noted_and_leaves_files_that_are_valid_so_far(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     x = noise(400_000)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
-    try:
+    with full_disk(300_000):
         recorder = Recorder(tmp_path / "take", 48_000, 1, 1)
         for start in range(0, len(x), 1000):
             recorder.put(start, x[start : start + 1000], start, x[start : start + 1000])
         recorder.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert isinstance(recorder.failure, AudioFileError)
     assert "cannot go on writing" in str(recorder.failure)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]

@@ -1,6 +1,7 @@
 """Audio on stdin and stdout."""
 
 import contextlib
+import errno
 import os
 import sys
 from io import BytesIO
@@ -126,5 +127,12 @@ class PipeWriter:
         try:
             while rest:
                 rest = rest[self._stream.write(rest) :]
-        except BrokenPipeError as error:
-            raise PipeClosed from error
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or _closed_on_windows(error):
+                raise PipeClosed from error
+            raise
+
+
+def _closed_on_windows(error: OSError) -> bool:
+    """Windows calls a pipe whose reader has gone an invalid argument (Python's issue 79935)."""
+    return sys.platform == "win32" and error.errno == errno.EINVAL

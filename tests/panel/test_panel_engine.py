@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from gui.client import Client
 from gui.devices import Device, Separator, parse, parse_separators
 from gui.engine_bar import DEFAULT
 from gui.panel import Panel
+from gui.protocol import encode
 from rtsep.audio.device import DeviceInfo
 from rtsep.separators.registry import Entry
 
@@ -184,6 +186,7 @@ from PyQt6.QtCore import QSettings, QTimer
 from PyQt6.QtWidgets import QApplication
 from gui.client import Client
 from gui.panel import Panel
+from gui.protocol import encode
 application = QApplication([])
 settings = QSettings({str(tmp_path / "other.ini")!r}, QSettings.Format.IniFormat)
 panel = Panel(Client(port={port}), settings, (sys.executable, {str(stand_in)!r}))
@@ -207,6 +210,24 @@ application.exec()
         client.close()
     finally:
         os.kill(engine, signal.SIGKILL)
+
+
+def test_on_windows_an_engine_is_asked_to_quit_over_osc(
+    panel: Panel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.start_engine()
+    qtbot.waitUntil(lambda: panel.client.alive, timeout=10_000)
+    monkeypatch.setattr("gui.process.sys", SimpleNamespace(platform="win32"))
+    asked: list[str] = []
+
+    def noting(name: str, *values: float | bool | str) -> bytes:
+        asked.append(name)
+        return encode(name, *values)
+
+    monkeypatch.setattr("gui.client.encode", noting)
+    panel.engine.stop()
+    assert asked == ["quit"]
+    assert panel.engine.running  # it is given time to close its files
 
 
 def test_an_engine_that_was_told_to_end_is_not_started_again(panel: Panel, qtbot: Any) -> None:
