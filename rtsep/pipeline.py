@@ -93,7 +93,8 @@ class Pipeline:
         self._condition = condition.to(self._device)
         self._state = separator.initial_state(1, channels, len(condition), self._decoded)
         self._step: Step = step or separator.step
-        self._live = False
+        self.live = False
+        """Whether it runs hop by hop, for a device."""
         self._received = self._given = 0
         self._pending: list[Samples] = []  # input that completes no hop yet
         self._down = Resampler(sample_rate, separator.sample_rate, channels)
@@ -128,7 +129,7 @@ class Pipeline:
 
         So the allocations of the first calls are over before there is anything to miss.
         """
-        self._live = True
+        self.live = True
         silence = torch.zeros(1, self.channels, self.separator.hop, device=self._device)
         state = self.separator.initial_state(1, self.channels, len(self._condition), self._decoded)
         for _ in range(hops):
@@ -176,7 +177,7 @@ class Pipeline:
         """Live, a late chunk must not wait for the next; in a fade every hop has its own condition."""
         if self._fade:
             return 1
-        return self.timing.chunk_hops if self._live else MOST_HOPS
+        return self.timing.chunk_hops if self.live else MOST_HOPS
 
     def _clean(self, chunk: Samples) -> Samples:
         good = np.isfinite(chunk)

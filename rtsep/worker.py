@@ -17,7 +17,7 @@ from rtsep.pipeline import Pipeline, Samples
 from rtsep.recorder import Recorder
 
 STATUS_S = 0.02
-"""The status lags by at most so much."""
+"""Live, the status lags by at most so much."""
 
 LOAD_MEMORY_S = 1.0
 """The load shown is an average over about this long."""
@@ -151,8 +151,8 @@ class Worker:
             self._untold.append(samples)
             self._untold_busy_s += busy_s
             span = sum(map(len, self._untold)) / pipeline.timing.sample_rate
-            if not len(output) and span < STATUS_S:
-                return  # a block that completes no hop: metering each would cost more than the resampler
+            if pipeline.live and not len(output) and span < STATUS_S:
+                return  # no hop was complete: to meter every block would cost more than the resampler
             samples, self._untold = np.concatenate(self._untold), []
             busy_s, self._untold_busy_s = self._untold_busy_s, 0.0
             weight = min(1.0, span / LOAD_MEMORY_S)

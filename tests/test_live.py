@@ -15,6 +15,7 @@ import jack_server
 import numpy as np
 import pytest
 import soundfile
+from osc_builders import Client
 
 PERIOD = 256
 PROMPT = ("run", "--prompt", "dog barking")
@@ -162,7 +163,7 @@ def test_a_server_that_goes_away_is_waited_for_live_and_one_line_in_a_stream(
     soundfile.write(tmp_path / "in.wav", builders.noise(300 * 48_000), 48_000)
     with jack_server.server(tmp_path_factory.mktemp("gone"), period=128) as environment:
         runs = [
-            start(environment, home),
+            start(environment, home, "--osc", "--osc-port", 0),
             start(environment, home, "--output", tmp_path / "out.wav"),
             start(environment, home, "--input", tmp_path / "in.wav"),
         ]
@@ -175,14 +176,16 @@ def test_a_server_that_goes_away_is_waited_for_live_and_one_line_in_a_stream(
             ).stdout
             time.sleep(0.1)
         live, *streams = runs
+        assert live.stderr is not None
+        lines = iter(live.stderr.readline, "")
+        listens = next(line for line in lines if line.startswith("OSC on "))
+        with Client(("127.0.0.1", int(listens.rsplit(":", 1)[1]))) as client:
+            while client.ask("/rtsep/seconds") == (0.0,):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
         os.kill(int(environment["JACK_SERVER_PID"]), signal.SIGTERM)
         said = [process.communicate(timeout=60)[1] for process in streams]
-        assert live.stderr is not None
-        waits = ""
-        while not waits:  # of its standard error, a line at a time
-            line = live.stderr.readline()
-            assert line
-            waits = without_load(line)
+        waits = next(line for line in lines if "gone" in line)
         live.send_signal(signal.SIGINT)
         said.append(live.communicate(timeout=60)[1])
     assert waits == "the audio device has gone, and is waited for\n"

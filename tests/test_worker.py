@@ -103,12 +103,12 @@ def test_the_output_is_metered_at_its_gain() -> None:
 
 def test_dropouts_are_counted_from_the_last_reset() -> None:
     made = worker(Console.of("a"))
-    made.process(noise(1000), 3)
+    made.process(noise(100), 3)
     assert made.status.dropouts == 3
     made.orders.put(ResetCounts())
-    made.process(noise(1000), 5)
+    made.process(noise(100), 5)
     assert made.status.dropouts == 0
-    made.process(noise(1000), 7)
+    made.process(noise(100), 7)
     assert made.status.dropouts == 2
 
 
