@@ -18,7 +18,7 @@ FLOORS = (
     {"engine", "failsafe", "render", "conformance", "train", "evaluate", "serve"},
     {
         *("batch", "display", "ends", "framewise", "live", "session", "surfaces"),
-        *("cli", "cli_bundles", "cli_codes", "cli_serve", "__main__"),
+        *("cli", "__main__"),
     },
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rtsep.cli_codes import PresetName, Prompts, Removed, Turned
+from rtsep.cli.codes import PresetName, Prompts, Removed, Turned
 from rtsep.errors import ConfigError
 
 
