@@ -14,6 +14,7 @@ end; half a file would be one that is not.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -86,7 +87,10 @@ def lifecycle(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         whole = number % WHOLE_EVERY == 0
         what = (program if whole else inside)(chance, options.separator, folder)
         done[what] += 1
-        left += [f"round {number} ({what}): {each}" for each in before.left() + unreadable(folder)]
+        found = [f"round {number} ({what}): {each}" for each in before.left() + unreadable(folder)]
+        print(*found, sep="\n", end="\n" * bool(found), file=sys.stderr, flush=True)
+        left += found
+        before.files = max(before.files, open_files())  # what is left counts once
     return {
         "rounds": options.rounds,
         "seconds": time.monotonic() - began,
@@ -149,6 +153,7 @@ class Trace:
 
     def left(self) -> list[str]:
         """What there is more than then; it is waited for, as the system takes its time to bury."""
+        gc.collect()  # the mapping of an engine that is gone goes with its last user, some of them in cycles
         deadline = time.monotonic() + ENDS_S
         while (found := self._found()) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -5,6 +5,7 @@ time; docs/python.md shows each. They load when they are first used.
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from rtsep.separators.registry import open_separator
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reports its use to Microsoft unless it is told not to before it is loaded; here nothing leaves
+# the machine unasked. Windows has no such switch: see docs/faults.md.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Engine", "LiveSeparator", "RtsepError", "Separator", "Stream", "open_separator"]
 

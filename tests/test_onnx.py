@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,3 +173,19 @@ def test_a_file_that_is_no_graph_is_refused_in_one_line(shipped: Bundle, tmp_pat
         case "folder":
             path.mkdir()
     refusal(path, shipped.separator)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the switch is there everywhere else")
+def test_the_runtime_of_graphs_keeps_no_record_of_its_use_and_reports_none(
+    tmp_path: Path, shipped: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.delenv("CI", raising=False)  # under which it reports nothing anyhow
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    program = f"""
+import rtsep, onnxruntime
+onnxruntime.InferenceSession({str(shipped.graph)!r}, providers=["CPUExecutionProvider"])
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert not list(tmp_path.rglob("*"))
