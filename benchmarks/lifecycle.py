@@ -42,6 +42,9 @@ WHOLE_EVERY = 10
 INSIDE = ("stopped at once", "stopped", "recorded", "card killed", "not started")
 """What may happen to an engine in this process."""
 
+CACHES = ("torchinductor_",)
+"""What PyTorch keeps among temporary files for the next run, one folder a user."""
+
 ENDS_S = 30.0
 """How long what is ending may take to be gone; a killed program's children notice by themselves."""
 
@@ -164,7 +167,8 @@ class Trace:
         found = [f"thread {name}" for name in now.threads - self.threads]
         found += [f"process {pid}: {command_of(pid)}" for pid in marked()]
         found += [f"shared memory {name}" for name in now.shared - self.shared]
-        found += [f"temporary file {path.name}" for path in Path(tempfile.gettempdir()).iterdir()]
+        temporary = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
+        found += [f"temporary file {name}" for name in temporary if not name.startswith(CACHES)]
         found += [f"{now.files - self.files} open files"] * (now.files > self.files)
         return found
 

@@ -11,10 +11,11 @@ import contextlib
 import gc
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -164,8 +165,17 @@ def _encode_for_ever(encoder: str, pipe: Connection, threads: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's, which then ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     _answer(encoder, pipe)
+
+
+def _end_with_parent() -> None:
+    """End when whoever started this has, even if killed: a closed pipe is seen only once all is loaded."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _answer(encoder: str, pipe: Connection) -> None:
