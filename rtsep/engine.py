@@ -7,23 +7,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from platformdirs import user_music_path
-from torch import Tensor
 
 from rtsep.audio.contract import AudioDevice
-from rtsep.audio.prefill import callbacks_late, prefill_samples
 from rtsep.audio.spectrum import band_levels
+from rtsep.blueprint import Blueprint, Films
 from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import Command, Console, Quit, Record, ResetCounts, Status
 from rtsep.effects.rack import Rack
 from rtsep.errors import CommandError, DeviceError, EngineError
 from rtsep.failsafe import Failsafe
-from rtsep.lanes import Lanes
-from rtsep.latency import LatencyBudget
 from rtsep.load import Load
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
@@ -31,7 +27,6 @@ from rtsep.pipeline import Pipeline
 from rtsep.priority import audio_core, hurry, keep_off
 from rtsep.recorder import Takes
 from rtsep.separators.protocol import Steps
-from rtsep.timing import Timing
 from rtsep.worker import Change, StartRecording, StopRecording, Worker
 
 SWITCH_INTERVAL_S = 2e-5
@@ -43,18 +38,6 @@ REOPEN_S = 0.2
 """What passes before a device that could not be opened again is tried once more."""
 
 Reopen = Callable[[Callable[[], bool]], AudioDevice]
-
-
-class Films(Protocol):
-    """FiLM parameters of prompts, as a ``FilmCache`` keeps them."""
-
-    def __call__(self, prompt: str) -> Tensor:
-        """FiLM parameters (parameters,) of a prompt; may take long. Raises RtsepError."""
-        ...
-
-    def knows(self, prompt: str) -> bool:
-        """Whether a call will return at once."""
-        ...
 
 
 class Engine:
@@ -96,12 +79,10 @@ class Engine:
         reopen: Reopen | None = None,
         load: Load | None = None,
     ) -> None:
-        self._separator, self._films, self._stems, self._step = separator, films, stems, step
-        self._reserve_ms, self._reopen = reserve_ms, reopen
-        self._parameters = separator.condition_size
-        self._rack, self._load = rack or Rack(), load or Load()
+        self._plan = Blueprint(separator, films, step, stems, rack or Rack(), reserve_ms)
+        self._reopen, self._load = reopen, load or Load()
         self._take(device)
-        console = replace(console, inserts=self._rack.inserts)
+        console = replace(console, inserts=self._plan.rack.inserts)
         status = self._promised(Status(separator=name))
         self.worker = Worker(self._new_pipeline(console), console, status, self._load.clock)
         self._failsafe = Failsafe(self.worker, self._replacement)
@@ -116,27 +97,12 @@ class Engine:
         """Whether the system runs the worker before others; None until it has been asked."""
 
     def _take(self, device: AudioDevice, chunk_hops: int = 1) -> None:
-        """Promise a latency on a device, from its rate and its block."""
+        """Promise a latency on a device."""
         self._device, self._chunk_hops = device, chunk_hops
-        timing = Timing(self._separator, device.sample_rate, self._rack.latency_samples, chunk_hops)
-        # A chunk is worked on in one go: the reserve must span that as well.
-        more_ms = 1000 * (chunk_hops - 1) * self._separator.hop / self._separator.sample_rate
-        lag = callbacks_late(device.block, device.sample_rate, self._reserve_ms + more_ms)
-        self._prefill = prefill_samples(device.block, lag, timing.emitted, timing.period)
-        self.latency: LatencyBudget = timing.budget(self._prefill, device.device_latency_samples)
+        self._prefill, self.latency = self._plan.promise(device, chunk_hops)
 
     def _new_pipeline(self, console: Console) -> Pipeline:
-        device, condition = self._device, self._condition(console)
-        lanes = Lanes(self._rack, self._stems, console, device.sample_rate)
-        return Pipeline(
-            self._separator,
-            condition,
-            device.sample_rate,
-            device.channels_in,
-            self._step,
-            lanes,
-            chunk_hops=self._chunk_hops,
-        )
+        return self._plan.pipeline(self._device, self._condition(console), console, self._chunk_hops)
 
     def _replacement(self) -> Pipeline:
         """A pipeline for the place of one that broke, ready to run."""
@@ -160,7 +126,7 @@ class Engine:
         dropouts = self._dropouts - self.worker.dropouts_before
         status, stopped = replace(self.worker.status, dropouts=dropouts), self._takes.fault
         fault = self._trouble or self._failsafe.trouble or stopped
-        overload = self._load.said(status.console, self._stems, self._reserve_ms)
+        overload = self._load.said(status.console, self._plan.stems, self._plan.reserve_ms)
         recording = "" if stopped else status.recording
         return replace(status, recording=recording, fault=fault, overload=overload)
 
@@ -184,7 +150,7 @@ class Engine:
 
     def knows(self, text: str) -> bool:
         """Whether a prompt's FiLM parameters are at hand."""
-        return self._films.knows(text)
+        return self._plan.films.knows(text)
 
     def learn(self, text: str) -> None:
         """Compute a prompt's FiLM parameters.
@@ -192,7 +158,7 @@ class Engine:
         Raises:
             RtsepError: the prompt cannot be understood, or the text encoder is missing.
         """
-        self._films(text)
+        self._plan.films(text)
 
     def apply(self, console: Console, preset: str = "") -> None:
         """Have a console heard from the next hop on; looks up prompts that are not known, in this thread.
@@ -233,8 +199,7 @@ class Engine:
         return Change(console, self._condition(console), preset, self._load.cut.left_out)
 
     def _condition(self, console: Console) -> Condition:
-        console = self._load.cut.thinned(console)
-        return Condition.of(console, self._films, self._parameters, self._stems, self._rack.strips)
+        return self._plan.condition(self._load.cut.thinned(console))
 
     def open(self) -> None:
         """Start the device, so that ``step`` has something to do.
@@ -253,22 +218,18 @@ class Engine:
 
     def _rehearse(self) -> None:
         """See whether the machine is fast enough, and do without what it is too slow for, if allowed."""
-        if self._separator.network:
+        if self._plan.separator.network:
             return  # a server does most of it, and hears only what is real
         self._hurry()
         console = self.worker.status.console
-        while self._load.foresee(self._load.rehearse(self._without_inserts(console)), console):
+        while self._load.foresee(self._load.rehearse(self._rehearsal(console)), console):
             self._take(self._device, self._load.cut.chunk_hops)
             self.worker.restart(self._new_pipeline(console))
             self.worker.hear(self._change(console, self.worker.status.preset))
             self.worker.status = self._promised(self.worker.status)
 
-    def _without_inserts(self, console: Console) -> Pipeline:
-        """A pipeline like the engine's own, for a rehearsal that effects must not hear."""
-        device = self._device
-        condition, hops = self._condition(console), self._chunk_hops
-        rate, channels = device.sample_rate, device.channels_in
-        return Pipeline(self._separator, condition, rate, channels, self._step, chunk_hops=hops)
+    def _rehearsal(self, console: Console) -> Pipeline:
+        return self._plan.rehearsal(self._device, self._condition(console), self._chunk_hops)
 
     def start(self) -> None:
         """Start the device and the worker's thread; a device that has just gone is waited for in there.
@@ -387,7 +348,7 @@ class Engine:
         Raises:
             DeviceError: its rate is another, and the inserts cannot follow.
         """
-        if device.sample_rate != self._device.sample_rate and self._rack.inserts:
+        if device.sample_rate != self._device.sample_rate and self._plan.rack.inserts:
             device.stop()
             self._trouble = (
                 f"the audio device has come back at {device.sample_rate} Hz, the inserts are for "

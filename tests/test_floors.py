@@ -14,7 +14,7 @@ FLOORS = (
     {"errors", "control", "config", "presets", "latency", "priority"},
     {"audio", "nn", "osc", "midi", "desk", "compute", "effects"},
     {"models", "separators"},
-    {"pipeline", "lanes", "timing", "tracks", "recorder", "worker", "load"},
+    {"pipeline", "lanes", "timing", "tracks", "recorder", "worker", "load", "blueprint"},
     {"engine", "failsafe", "render", "conformance", "train", "evaluate", "serve"},
     {
         *("batch", "display", "ends", "framewise", "live", "session", "surfaces"),
