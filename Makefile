@@ -7,6 +7,8 @@ READY := .venv/.ready
 TORCH := torch==2.13.0
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
+
 QT_LIBRARIES := libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1
 
 .PHONY: demo test lint site clean
@@ -15,10 +17,11 @@ demo: $(READY)
 	$(BIN)/rtsep demo --out demo
 
 # Without the system's graphics libraries Qt cannot be imported: then all but the panel is tested; CI must have them.
+# Two files at a time; whoever crashes ends it all, since the others would wait for ever.
 test: $(READY)
-	if [ -n "$$CI" ] || $(BIN)/python -c 'import PyQt6.QtWidgets' 2>/dev/null; then $(BIN)/pytest; else \
+	if [ -n "$$CI" ] || $(BIN)/python -c 'import PyQt6.QtWidgets' 2>/dev/null; then $(PYTEST); else \
 	  echo 'the panel is not tested: apt-get install $(QT_LIBRARIES)'; \
-	  $(BIN)/pytest -p no:pytest-qt --ignore=tests/panel; \
+	  $(PYTEST) -p no:pytest-qt --ignore=tests/panel; \
 	fi
 
 lint: $(READY)
