@@ -3,7 +3,7 @@
 Starts a server with a desk in a process of its own, or takes one that runs already, with an engine behind it:
 
     OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --count 1000000 --json osc_flood.json
-    OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --port 7770 --pid 1234
+    OMP_NUM_THREADS=1 python benchmarks/osc_flood.py --port 7770 --pid 1234 1250
 
 With ``--live`` the server has a whole engine behind it, on a JACK dummy server, and dropouts are counted: as
 long without the flood as with it, and during the nonsense.
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -95,8 +95,8 @@ def mirror(pipe: Connection) -> None:
 class Peer:
     """The other side: sends, asks, and looks at the memory of the server's process."""
 
-    def __init__(self, port: int, pid: int, mirror_port: int) -> None:
-        self._pid = pid
+    def __init__(self, port: int, pids: Sequence[int], mirror_port: int) -> None:
+        self._pids = pids
         self._mirror = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._mirror.connect(("127.0.0.1", mirror_port))
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -106,9 +106,9 @@ class Peer:
         self._noise.setblocking(False)
 
     def memory_mb(self) -> float:
-        """Resident memory of the server's process."""
-        pages = int(Path(f"/proc/{self._pid}/statm").read_text(encoding="ascii").split()[1])
-        return pages * 4096 / 1e6
+        """Resident memory of the server's process, and of the engine's where there is one."""
+        sizes = (Path(f"/proc/{pid}/statm").read_text(encoding="ascii") for pid in self._pids)
+        return sum(int(each.split()[1]) for each in sizes) * 4096 / 1e6
 
     def noise(self, datagram: bytes) -> None:
         """Send, and throw away what is answered."""
@@ -177,8 +177,8 @@ def flood(peer: Peer, rate: int, seconds: float) -> list[float]:
 
 
 @contextmanager
-def live() -> Iterator[tuple[int, int, Callable[[], dict[str, float]]]]:
-    """An engine: its port, its process, and what gives its counts since the last call."""
+def live() -> Iterator[tuple[int, tuple[int, int], Callable[[], dict[str, float]]]]:
+    """An engine: its port, its processes, and what gives its counts since the last call."""
     program = [sys.executable, str(Path(__file__).with_name("osc_live.py"))]
     with tempfile.TemporaryDirectory() as folder, jack_server.server(Path(folder)) as environment:
         pipe = subprocess.PIPE
@@ -186,7 +186,7 @@ def live() -> Iterator[tuple[int, int, Callable[[], dict[str, float]]]]:
         assert process.stdin is not None
         assert process.stdout is not None
         stdin, stdout = process.stdin, process.stdout
-        port = int(stdout.readline())
+        port, server = map(int, stdout.readline().split())
 
         def counts() -> dict[str, float]:
             stdin.write("\n"), stdin.flush()
@@ -194,7 +194,7 @@ def live() -> Iterator[tuple[int, int, Callable[[], dict[str, float]]]]:
             return found
 
         try:
-            yield port, process.pid, counts
+            yield port, (process.pid, server), counts
         finally:
             stdin.close()
             process.wait(30)
@@ -262,7 +262,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of flood")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, help="of a server that runs already")
-    parser.add_argument("--pid", type=int, help="of its process")
+    parser.add_argument("--pid", type=int, nargs="+", help="of its processes")
     parser.add_argument("--live", action="store_true", help="an engine behind the server, and its dropouts")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -272,20 +272,20 @@ def main() -> None:
     bare.start()
     mirror_port = mine.recv()
     if options.live:
-        with live() as (port, pid, counts):
-            peer = Peer(port, pid, mirror_port)
+        with live() as (port, pids, counts):
+            peer = Peer(port, pids, mirror_port)
             report = compare(peer, options, counts) | measure(peer, options)
             last = counts()
             report["dropouts_of_the_rest_percent"] = 100 * last["dropouts"] / max(1, last["callbacks"])
             report |= {f"server_{name}": last[name] for name in ("received", "malformed", "faults")}
     elif options.port:
-        report = measure(Peer(options.port, options.pid, mirror_port), options)
+        report = measure(Peer(options.port, options.pid or (), mirror_port), options)
     else:
         with tempfile.TemporaryDirectory() as folder:
             process = spawn.Process(target=serve, args=(theirs, folder))
             process.start()
             assert process.pid is not None
-            report = measure(Peer(mine.recv(), process.pid, mirror_port), options)
+            report = measure(Peer(mine.recv(), [process.pid], mirror_port), options)
             mine.send(None)
             report |= {f"server_{name}": count for name, count in mine.recv().items()}
             process.join(10)

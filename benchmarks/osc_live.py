@@ -1,7 +1,7 @@
 """The engine that a flood of OSC must not disturb, on a JACK dummy server: for ``osc_flood.py --live``.
 
-A process of its own. It prints where it listens, then answers every line on stdin with one of JSON: what it
-has counted since the line before.
+A process of its own. It prints at which port it listens and which process does, then answers every line on
+stdin with one of JSON: what it has counted since the line before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import load_bundle
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import EncoderProcess
-from rtsep.osc.server import OscServer
+from rtsep.osc.process import OscProcess
 from rtsep.presets import Presets
 
 WORDS = ["dog barking", "rain", "speech", "music", "birdsong"]
@@ -43,9 +43,10 @@ def main() -> None:
         takes, step = Path(folder) / "takes", choose_backend(bundle).step
         engine = Engine(bundle.separator, films, device, console, step=step, recordings=takes)
         desk = Desk(engine, console, Presets(Path(folder) / "presets"))
-        with closing(desk), OscServer(desk, lambda: engine.status, port=0) as server:
+        presets = desk.presets.own
+        with closing(desk), OscProcess(desk, lambda: engine.status, presets, ports=range(1)) as server:
             engine.start()
-            print(server.address[1], flush=True)
+            print(server.address[1], server.pid, flush=True)
             before, heard = device.dropouts, 0.0
             for _ in sys.stdin:
                 status, now = engine.status, device.dropouts

@@ -35,7 +35,7 @@ from rtsep.models.masker import MaskerConfig
 from rtsep.models.prompts import FilmTable
 from rtsep.models.separator import Separator
 from rtsep.osc.packet import write
-from rtsep.osc.server import OscServer
+from rtsep.osc.process import OscProcess
 from rtsep.presets import Presets
 
 RATE = 48_000
@@ -72,7 +72,8 @@ def measure(switches: int, every_s: float, block: int) -> dict[str, Any]:
     sent: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(engine, Console.of([PROMPTS[0]]), Presets(Path(folder)))
-        with closing(desk), OscServer(desk, lambda: engine.status, port=0) as server:
+        presets = desk.presets.own
+        with closing(desk), OscProcess(desk, lambda: engine.status, presets, ports=range(1)) as server:
             engine.open()
             clock = _Clock(block)
             sender = threading.Thread(

@@ -33,7 +33,7 @@ from rtsep.models.bundle import load_bundle
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import EncoderProcess
 from rtsep.osc.packet import read, write
-from rtsep.osc.server import OscServer
+from rtsep.osc.process import OscProcess
 from rtsep.presets import Presets
 
 RATE, BLOCK = 48_000, 256
@@ -78,7 +78,8 @@ def measure(bundle_name: str, count: int) -> dict[str, Any]:
         device = FakeDevice(np.zeros((1, 1), np.float32), RATE, BLOCK)
         engine = Engine(bundle.separator, films, device, console, step=choose_backend(bundle).step)
         desk = stack.enter_context(closing(Desk(engine, console, Presets(folder))))
-        server = stack.enter_context(OscServer(desk, lambda: engine.status, port=0))
+        server = OscProcess(desk, lambda: engine.status, desk.presets.own, ports=range(1))
+        stack.enter_context(server)
         engine.open()
         stop = threading.Event()
         audio = threading.Thread(target=_play, args=(device, engine, stop), name="audio")

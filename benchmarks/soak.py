@@ -1,12 +1,13 @@
 """Hours on a stage: dropouts, latency and memory of an engine on which everything happens at once.
 
-The engine, its desk and its OSC server run in this process, on a JACK dummy server, beside a busy Python
-thread. Other processes send 1,000 OSC messages a second and another prompt each second, and a panel draws its
-60 frames a second. ``jack_thru`` on a server of its own shows what the machine is good for meanwhile.
+The engine and its desk run in this process, on a JACK dummy server, beside a busy Python thread; the OSC
+server in its own, as in ``rtsep run``. Other processes send 1,000 OSC messages a second and another prompt
+each second, and a panel draws its 60 frames a second. ``jack_thru`` on a server of its own shows what the
+machine is good for meanwhile.
 
 The latency is measured by ``jack_iodelay``, with the input let through (bypass is delayed to match), before
 the soak and after it, in samples of the whole way round. Memory is the resident size of the engine's process,
-its card's and the panel's, against the same after a fifth of the time.
+its card's, the server's and the panel's, against the same after a fifth of the time.
 
     python benchmarks/soak.py --minutes 60 --json soak.json
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -39,7 +41,7 @@ from rtsep.control import Console, SetParameter
 from rtsep.desk import Desk
 from rtsep.engine import SWITCH_INTERVAL_S, Engine
 from rtsep.osc.packet import write
-from rtsep.osc.server import OscServer
+from rtsep.osc.process import OscProcess
 from rtsep.presets import Presets
 from rtsep.separators.conditions import Conditions
 from rtsep.separators.registry import open_separator
@@ -91,7 +93,8 @@ def soak(options: argparse.Namespace, folder: Path, logs: list[Path]) -> dict[st
     separator.go_live(played=False)
     engine = Engine(separator, films, open_device(*find_devices(None, None)), console)
     desk = Desk(engine, console, Presets(folder / "presets"))
-    with closing(desk), OscServer(desk, lambda: engine.status, port=0) as server:
+    presets = desk.presets.own
+    with closing(desk), OscProcess(desk, lambda: engine.status, presets, ports=range(1)) as server:
         engine.start()
         try:
             before = round_trip(desk)
@@ -161,7 +164,7 @@ def everything_at_once(port: int, options: argparse.Namespace) -> Iterator[subpr
         yield children[0]
 
 
-def wait_for_flood(server: OscServer, rate: int) -> None:
+def wait_for_flood(server: OscProcess, rate: int) -> None:
     """Wait until a second's messages have come, and things have settled: processes take time to start."""
     deadline = time.monotonic() + 180
     while server.counts.received < rate:
@@ -221,12 +224,12 @@ def connect() -> None:
 
 
 def watch(seconds: float, panel: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """Wait; returns the resident megabytes of the engine with its card, and of the panel."""
+    """Wait; returns the resident megabytes of the engine with its card and its server, and of the panel."""
     time.sleep(seconds)
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="ascii").split()
     named = {each: Path(f"/proc/{each}/cmdline").read_bytes() for each in children}
-    cards = [int(each) for each, line in named.items() if b"rtsep.audio.card" in line]
-    return sum(map(resident_mb, (os.getpid(), *cards))), resident_mb(panel.pid)
+    own = [int(each) for each, line in named.items() if re.search(rb"rtsep\.(audio\.card|osc)\0", line)]
+    return sum(map(resident_mb, (os.getpid(), *own))), resident_mb(panel.pid)
 
 
 def resident_mb(pid: int) -> float:

@@ -6,6 +6,8 @@ newest command for a parameter wins. Audio never waits for any of it.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -28,7 +30,11 @@ from rtsep.errors import CommandError, RtsepError
 from rtsep.presets import Presets
 
 Listener = Callable[[Mapping[str, Value]], None]
-"""Told of every accepted command what it set, by parameter name; called in the control thread."""
+"""Told of accepted commands what they set, by parameter name; called in the control thread."""
+
+APPLY_S = 0.01
+"""The host gets a console no more often than that, as it hears none more often. What is accepted in between
+is heard together: with a console for each setting a flood cost a live engine a quarter of its blocks."""
 
 
 class Host(Protocol):
@@ -64,6 +70,9 @@ class Desk:
         self._listeners: tuple[Listener, ...] = ()
         self._newest: dict[str, int] = {}  # parameter name to the ticket of the last command that sets it
         self._tickets = 0
+        self._unheard: dict[str, Value] = {}  # accepted, but the host does not have it yet
+        self._unanswered: list[Future[None]] = []
+        self._applied, self._closing = -math.inf, False
         self._control = ThreadPoolExecutor(1, "rtsep-control")
         self._words = ThreadPoolExecutor(1, "rtsep-words")
 
@@ -103,8 +112,11 @@ class Desk:
         return answer
 
     def close(self) -> None:
-        """Obey what is queued, then stop."""
-        self._control.submit(int).result()  # whose words are new now waits in the other thread
+        """Obey what is queued, then stop; a second time does nothing."""
+        if self._closing:
+            return
+        self._closing = True
+        self._control.submit(self._hand_over).result()  # whose words are new now waits in the other thread
         self._words.shutdown()
         self._control.shutdown()
 
@@ -119,8 +131,7 @@ class Desk:
         try:
             match command:
                 case SetParameter(name, value):
-                    good = {name: self._console.turned(name, value)[name]}
-                    self._set(good, None, answer)
+                    self._set({name: self._console.parameter(name).check(value)}, None, answer)
                 case LoadPreset(name):
                     self._load(name, answer)
                 case StepPreset(by):
@@ -131,6 +142,7 @@ class Desk:
                     self._asked = names[(here + by) % len(names)]  # a preset that is broken is passed over
                     self._load(self._asked, answer)
                 case SavePreset(name):
+                    self._hand_over()
                     self.presets.save(name, self._console)
                     self._preset = self._asked = name
                     self._host.apply(self._console, name)
@@ -139,6 +151,7 @@ class Desk:
                     self._bind(command)
                     answer.set_result(None)
                 case _:
+                    self._hand_over()
                     self._host.obey(command)
                     answer.set_result(None)
         except RtsepError as error:
@@ -204,19 +217,43 @@ class Desk:
     def _accept(
         self, values: Mapping[str, Value], preset: str | None, ticket: int, answer: Future[None]
     ) -> None:
-        """Turn what has not been overtaken, tell the host and the listeners; None keeps the preset's name."""
+        """Turn what has not been overtaken; None keeps the preset's name."""
+        newest = {name: value for name, value in values.items() if self._newest[name] == ticket}
+        if not newest:
+            answer.set_result(None)
+            return
+        self._console = _turned(self._console, newest)
+        self._preset = self._preset if preset is None else preset
+        first = not self._unanswered
+        self._unheard |= newest
+        self._unanswered.append(answer)
+        if self._closing:
+            self._hand_over()
+        elif first:
+            self._control.submit(self._hand_over_in_time)  # behind what is queued, which it takes along
+
+    def _hand_over_in_time(self) -> None:
+        """Hand over, as soon as the host has had the last console for a while."""
+        time.sleep(max(0.0, min(APPLY_S, self._applied + APPLY_S - time.monotonic())))
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Tell the host and the listeners of what they do not know yet, and whoever asked for it."""
+        unheard, self._unheard = self._unheard, {}
+        unanswered, self._unanswered = self._unanswered, []
+        if not unanswered:
+            return
+        self._applied = time.monotonic()
         try:
-            newest = {name: value for name, value in values.items() if self._newest[name] == ticket}
-            if newest:
-                self._console = _turned(self._console, newest)
-                self._preset = self._preset if preset is None else preset
-                self._host.apply(self._console, self._preset)
-                for listener in self._listeners:
-                    listener(newest)
+            self._host.apply(self._console, self._preset)
+            for listener in self._listeners:
+                listener(unheard)
         except BaseException as error:
-            answer.set_exception(error)
+            for answer in unanswered:
+                answer.set_exception(error)
             raise
-        answer.set_result(None)
+        for answer in unanswered:
+            answer.set_result(None)
 
 
 def _turned(console: Console, values: Mapping[str, Value]) -> Console:

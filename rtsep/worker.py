@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -170,15 +171,21 @@ class Worker:
             )
 
     def obey(self, dropouts: int) -> None:
-        """Take every order that waits, in order, as ``process`` does first."""
+        """Take every order that waits, in order, as ``process`` does first; of changes in a row the last."""
+        change: Change | None = None
         while True:
-            try:
+            order: Order | None = None
+            with contextlib.suppress(Empty):
                 order = self.orders.get_nowait()
-            except Empty:
-                return
+            if isinstance(order, Change):
+                change = order
+                continue
+            if change is not None:
+                self.hear(change)
+                change = None
             match order:
-                case Change():
-                    self.hear(order)
+                case None:
+                    return
                 case StartRecording(recorder):
                     self._recorder = recorder
                     self.status = replace(self.status, recording=str(recorder.folder))

@@ -103,7 +103,7 @@ class Setup:
 
     def wait_for_desk(self) -> None:
         """Return when the desk has obeyed what it was given."""
-        done: Future[None] = self.desk._control.submit(lambda: None)  # type: ignore[assignment]
+        done: Future[None] = self.desk._control.submit(self.desk._hand_over)
         done.result(PATIENCE_S)
 
 

@@ -11,6 +11,7 @@ from builders import BagOfWords, tiny_bundle, tiny_separator
 from safetensors.torch import save_file
 
 from rtsep.errors import CommandError
+from rtsep.models import prompts
 from rtsep.models.bundle import Bundle
 from rtsep.models.prompts import FilmCache, FilmTable
 from rtsep.models.text import TEXT_ENCODERS
@@ -150,3 +151,18 @@ def test_a_table_knows_what_is_in_it() -> None:
     assert table.knows("dog")
     assert not table.knows("cat")
     assert torch.equal(table("dog"), torch.ones(3))
+
+
+def test_a_flood_of_words_fills_neither_memory_nor_disk(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompts, "MOST_ON_DISK", 10)
+    monkeypatch.setattr(prompts, "TIDY_EVERY", 5)
+    films = FilmCache(bundle, tmp_path, lambda _, words: torch.ones(1, bundle.config.masker.text))
+    films._memory = prompts.Recent(4)
+    for number in range(100):
+        films(f"sound {number}")
+    assert list(films._memory) == [f"sound {number}" for number in range(96, 100)]
+    assert len(list(tmp_path.rglob("*.safetensors"))) < 16
+    assert films.knows("sound 99")
+    assert not films.knows("sound 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from rtsep.control.bindings import Bindings
@@ -78,7 +79,7 @@ class Console:
                 raise CommandError("the prompt is empty: name a sound, such as 'dog barking'")
         return cls(strips=(*strips, *(Strip(),) * (STRIPS - len(strips))))
 
-    @property
+    @cached_property
     def used(self) -> tuple[int, ...]:
         """Indices, from 0, of the strips that the model looks for."""
         return tuple(index for index, strip in enumerate(self.strips) if strip.used)

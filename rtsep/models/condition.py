@@ -56,21 +56,18 @@ class Condition:
             none = torch.zeros(1)
             mix = Mix(none, none, torch.zeros(outputs, 1), dry)
             return cls((0,), torch.zeros(1, parameters), mix, apart)
-        negative = torch.tensor([float(console.strips[index].negative) for index in used])
-        gains = torch.tensor(console.gains)
+        gains, rest = console.gains, console.residual_gain
+        negative = [float(console.strips[index].negative) for index in used]
         # The residual is the input less every stem; see ``staged`` for what that takes.
-        if apart:
-            weights = torch.zeros(len(apart) + 1, len(used))
-            weights[-1] = -console.residual_gain
-            for row, strip in enumerate(used):  # a strip beyond those with an output is heard in the last
-                output = apart.index(strip) if strip in apart else -1
-                weights[output, row] += 1.0 if strip in inserted else gains[row]
-        else:
-            weights = (gains - console.residual_gain)[None]
-        dry = torch.zeros(len(weights))
-        dry[-1] = console.residual_gain
+        weights = [[0.0] * len(used) for _ in apart] + [[-rest] * len(used)]
+        for row, strip in enumerate(used):  # a strip beyond those with an output is heard in the last
+            output = apart.index(strip) if strip in apart else -1
+            weights[output][row] += 1.0 if strip in inserted else gains[row]
+        # Every tensor that is made here costs a live engine as much as ten lines of Python.
+        parts = torch.tensor([[1 - each for each in negative], negative, *weights])
+        dry = torch.tensor([0.0] * len(apart) + [rest])
         films = torch.stack([film(console.strips[index].text) for index in used])
-        return cls(used, films, Mix(1 - negative, negative, weights, dry), apart)
+        return cls(used, films, Mix(parts[0], parts[1], parts[2:], dry), apart)
 
     @classmethod
     def everything(cls, parameters: int) -> Condition:
@@ -91,6 +88,10 @@ class Condition:
             Its mix, and (2, O): the gain of each finished sound in its own output, and in the last one.
         """
         weights = self.mix.weights
+        if not self.apart:
+            sign = -1.0 if weights.sum() < 0 else 1.0
+            gains = weights.new_tensor([[0.0], [sign * bool(weights.any())]])
+            return (self.mix if sign > 0 else self.mix._replace(weights=-weights)), gains
         decoded, gains = torch.zeros_like(weights), weights.new_zeros(2, len(weights))
         for row, strip in enumerate(self.strips):
             if strip in self.apart:
@@ -129,6 +130,8 @@ class Condition:
 
     def _over(self, strips: tuple[int, ...], other: Condition) -> Condition:
         """Itself with a row for each of ``strips``; those it lacks are the other's, and not wanted."""
+        if strips == self.strips:
+            return self
         films, wanted, removed, weights = [], [], [], []
         for strip in strips:
             mine = strip in self.strips

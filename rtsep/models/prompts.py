@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,36 @@ from rtsep.models.bundle import Bundle
 from rtsep.models.text import clean_prompt, embed
 
 logger = logging.getLogger(__name__)
+
+MOST_IN_MEMORY, MOST_ON_DISK = 512, 8192
+"""Prompts that are remembered; those asked for the longest time ago make way. A flood of new words, which
+anybody who may send OSC can cause, fills neither."""
+
+TIDY_EVERY = 64
+"""Prompts written between two looks at how many there are on the disk."""
+
+
+class Recent(OrderedDict[str, Tensor]):
+    """The tensors asked for last, by prompt; ``most`` of them.
+
+    Args:
+        most: that are kept.
+    """
+
+    def __init__(self, most: int = MOST_IN_MEMORY) -> None:
+        super().__init__()
+        self._most = most
+
+    def __getitem__(self, prompt: str) -> Tensor:
+        """What was kept for a prompt."""
+        self.move_to_end(prompt)
+        return super().__getitem__(prompt)
+
+    def __setitem__(self, prompt: str, found: Tensor) -> None:
+        """Keep something, and let go of the oldest."""
+        super().__setitem__(prompt, found)
+        if len(self) > self._most:
+            self.popitem(last=False)
 
 
 class FilmTable(dict[str, Tensor]):
@@ -52,7 +83,8 @@ class FilmCache:
     ) -> None:
         self._bundle, self._encode = bundle, encode
         self._folder = (folder or user_cache_path("rtsep") / "film") / bundle.fingerprint
-        self._memory = _shipped(bundle)
+        self._shipped, self._memory = _shipped(bundle), Recent()
+        self._written = 0
 
     def __call__(self, prompt: str) -> Tensor:
         """FiLM parameters of a prompt, (parameters,), on the CPU.
@@ -62,6 +94,8 @@ class FilmCache:
             BundleError: the text encoder is needed and missing.
         """
         words = clean_prompt(prompt)
+        if words in self._shipped:
+            return self._shipped[words]
         if not self.knows(words):
             found = self._compute(words)
             self._write(self._path(words), found)
@@ -75,7 +109,7 @@ class FilmCache:
             CommandError: the prompt is empty or too long.
         """
         words = clean_prompt(prompt)
-        if words not in self._memory:
+        if words not in self._shipped and words not in self._memory:
             found = self._read(self._path(words))
             if found is None:
                 return False
@@ -111,8 +145,18 @@ class FilmCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file({"film": film}, partial)
             partial.replace(path)
+            self._written += 1
+            if self._written % TIDY_EVERY == 1:
+                _tidy(path.parent)
         except (OSError, SafetensorError) as error:
             logger.warning("cannot keep the prompt in %s: %s", path.parent, error)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the oldest files of a folder that holds too many."""
+    kept = sorted((path.stat().st_mtime, path) for path in folder.glob("*.safetensors"))
+    for _, path in kept[: max(0, len(kept) - MOST_ON_DISK)]:
+        path.unlink(missing_ok=True)
 
 
 def _shipped(bundle: Bundle) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 
@@ -27,6 +26,7 @@ from rtsep.osc.sockets import bound, is_own
 from rtsep.osc.subscribers import Sender, Subscribers
 from rtsep.osc.subscribing import UNSUBSCRIBE
 from rtsep.osc.telling import Telling
+from rtsep.osc.wire import Counts
 
 LOG = logging.getLogger(__name__)
 
@@ -43,20 +43,6 @@ ORDER_S = 1 / A_SECOND
 
 WATCH_S = 0.1
 """How often readings are compared for the subscribers."""
-
-
-@dataclass
-class Counts:
-    """What came in, since the start."""
-
-    received: int = 0
-    malformed: int = 0
-    refused: int = 0
-    """Datagrams of senders that may not speak."""
-    unsent: int = 0
-    """Datagrams that the system did not take."""
-    faults: int = 0
-    """Turns that ended in an exception: bugs."""
 
 
 class OscServer:

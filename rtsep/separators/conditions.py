@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rtsep.errors import EngineError
+from rtsep.models.prompts import Recent
 from rtsep.separators.protocol import LiveSeparator
 
 
@@ -18,7 +19,7 @@ class Conditions:
 
     def __init__(self, separator: LiveSeparator) -> None:
         self._separator = separator
-        self._memory: dict[str, Tensor] = {}
+        self._memory = Recent()
 
     def __call__(self, prompt: str) -> Tensor:
         """The condition of a prompt, (condition_size,).
@@ -27,9 +28,10 @@ class Conditions:
             RtsepError: the separator does not understand the prompt.
             EngineError: what it makes of it is not what it says it makes.
         """
-        if prompt not in self._memory:
-            self._memory[prompt] = self._checked(self._separator.condition(prompt), prompt)
-        return self._memory[prompt]
+        if prompt in self._memory:
+            return self._memory[prompt]
+        found = self._memory[prompt] = self._checked(self._separator.condition(prompt), prompt)
+        return found
 
     def knows(self, prompt: str) -> bool:
         """Whether a call will return at once."""

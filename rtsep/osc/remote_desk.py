@@ -1,0 +1,134 @@
+"""The desk as the process of the OSC server sees it: the real one is where the engine is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+
+from rtsep.control import Command, Console, Status, Value
+from rtsep.osc.wire import Counts, Courier, Facts, Request, Update, Wire
+from rtsep.presets import Presets
+
+Listener = Callable[[Mapping[str, Value]], None]
+
+COUNTS_S = 0.2
+"""How often the other side gets the counts, where nothing else is to be said."""
+
+
+class RemoteDesk:
+    """Hands commands to the other process and knows what that has said last; a ``rtsep.osc.desk.Desk``.
+
+    Args:
+        wire: to the other process.
+        facts: the desk's, to begin with.
+        status: the engine's, to begin with.
+        presets: where they are kept.
+    """
+
+    def __init__(self, wire: Wire, facts: Facts, status: Status, presets: Presets) -> None:
+        self.presets, self.counts = presets, Counts()
+        self._wire, self._facts, self._status = wire, facts, status
+        self._spectra: Mapping[str, bytes] = {}
+        self._looked_at = False
+        self._listeners: tuple[Listener, ...] = ()
+        self._lock = threading.Lock()
+        self._given = 0
+        self._commands: list[tuple[int, Command]] = []
+        self._said: list[str] = []
+        self._asked: dict[int, Future[None]] = {}
+        self._told = Counts()
+        self._courier = Courier(wire, self._request, COUNTS_S, "rtsep-osc-out")
+
+    @property
+    def console(self) -> Console:
+        """The settings as they stand."""
+        return self._facts.console
+
+    @property
+    def preset(self) -> str:
+        """The preset loaded last."""
+        return self._facts.preset
+
+    @property
+    def learning(self) -> str:
+        """The parameter that waits for a control to be bound to it."""
+        return self._facts.learning
+
+    def status(self) -> Status:
+        """The engine's."""
+        return self._status
+
+    def spectra(self) -> Mapping[str, bytes]:
+        """The newest ones; after a pause, those come a moment after they have been asked for."""
+        self._looked_at = True
+        return self._spectra
+
+    def submit(self, command: Command) -> Future[None]:
+        """Have a command obeyed, after those before it."""
+        answer: Future[None] = Future()
+        with self._lock:
+            self._given += 1
+            self._asked[self._given] = answer
+            self._commands.append((self._given, command))
+        self._courier.call()
+        return answer
+
+    def say(self, text: str) -> None:
+        """Have whoever runs the engine read something."""
+        with self._lock:
+            self._said.append(text)
+        self._courier.call()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have a listener told of every accepted command; returns what ends that."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return end
+
+    def follow(self, told: Callable[[str], None]) -> None:
+        """Take what the other process says, until it has gone.
+
+        Args:
+            told: called with what has gone wrong elsewhere.
+        """
+        self._courier.start()
+        try:
+            while True:
+                self._take(self._wire.receive(), told)
+        except EOFError:
+            self._courier.stop()
+
+    def _take(self, update: Update, told: Callable[[str], None]) -> None:
+        self._facts, self._status = update.facts or self._facts, update.status
+        if update.spectra is not None:
+            self._spectra = update.spectra
+        if update.changed:
+            values = {name: self.console[name] for name in update.changed}
+            for listener in self._listeners:
+                listener(values)
+        for number, error in update.answers:
+            answer = self._asked.pop(number)
+            if error is None:
+                answer.set_result(None)
+            else:
+                answer.set_exception(error)
+        for text in update.errors:
+            told(text)
+
+    def _request(self) -> Request | None:
+        with self._lock:
+            commands, self._commands = tuple(self._commands), []
+            said, self._said = tuple(self._said), []
+        looked_at, self._looked_at = self._looked_at, False
+        counts = replace(self.counts)
+        if not (commands or said or looked_at or counts != self._told):
+            return None
+        self._told = counts
+        return Request(commands, looked_at, counts, said)
