@@ -21,6 +21,7 @@ from rtsep.control import (
     LoadPreset,
     SavePreset,
     SetParameter,
+    SetParameters,
     StepPreset,
     Unlearn,
     Value,
@@ -131,7 +132,9 @@ class Desk:
         try:
             match command:
                 case SetParameter(name, value):
-                    self._set({name: self._console.parameter(name).check(value)}, None, answer)
+                    self._set(self._checked({name: value}), None, answer)
+                case SetParameters(values):
+                    self._set(self._checked(dict(values)), None, answer)
                 case LoadPreset(name):
                     self._load(name, answer)
                 case StepPreset(by):
@@ -159,6 +162,10 @@ class Desk:
         except BaseException as error:  # a bug: whoever asked must see it, and the thread goes on
             answer.set_exception(error)
             raise
+
+    def _checked(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The values as their parameters hold them."""
+        return {name: self._console.parameter(name).check(value) for name, value in values.items()}
 
     def _bind(self, command: Learn | Bind | Unlearn) -> None:
         """Change what turns parameters from elsewhere; nothing that is heard."""

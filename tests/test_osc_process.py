@@ -180,3 +180,18 @@ def test_a_desk_that_has_closed_says_so(room: Room, client: Client) -> None:
     room.desk.close()
     client.send("/rtsep/wet", 0.5)
     assert client.receive_at("/rtsep/error") == ("the engine has stopped: start it again",)
+
+
+def test_settings_that_come_together_are_heard_together_and_each_is_answered(
+    room: Room, client: Client
+) -> None:
+    for number in range(200):
+        client.send("/rtsep/prompt/1/gain", -float(number % 50))
+        client.send("/rtsep/prompt/2/mute", number % 2)
+    client.send("/rtsep/prompt/2/text", "wind")
+    client.send("/rtsep/gain", -3.0)
+    until(lambda: room.desk.console.gain_db == -3.0)
+    strips = room.desk.console.strips
+    assert (strips[0].gain_db, strips[1].mute, strips[1].text) == (-49.0, True, "wind")
+    assert len(room.host.consoles) < 200
+    assert client.receive_at("/rtsep/gain") == (-3.0,)

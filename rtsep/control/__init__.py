@@ -16,6 +16,7 @@ from rtsep.control.commands import (
     ResetCounts,
     SavePreset,
     SetParameter,
+    SetParameters,
     StepPreset,
     Unlearn,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Residual",
     "SavePreset",
     "SetParameter",
+    "SetParameters",
     "Status",
     "StepPreset",
     "Strip",

@@ -19,6 +19,14 @@ class SetParameter:
 
 
 @dataclass(frozen=True)
+class SetParameters:
+    """Turn several of ``PARAMETERS`` at once: they are heard together."""
+
+    values: tuple[tuple[str, Value], ...]
+    """Names and what they are set to."""
+
+
+@dataclass(frozen=True)
 class LoadPreset:
     """Take a preset's console: one that ships with rtsep, or one of the user's folder."""
 
@@ -79,5 +87,15 @@ class Quit:
 
 
 Command = (
-    SetParameter | LoadPreset | StepPreset | SavePreset | Record | ResetCounts | Learn | Bind | Unlearn | Quit
+    SetParameter
+    | SetParameters
+    | LoadPreset
+    | StepPreset
+    | SavePreset
+    | Record
+    | ResetCounts
+    | Learn
+    | Bind
+    | Unlearn
+    | Quit
 )

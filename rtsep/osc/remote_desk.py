@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import count
 
-from rtsep.control import Command, Console, Status, Value
+from rtsep.control import Command, Console, SetParameter, SetParameters, Status, Value
 from rtsep.osc.wire import Counts, Courier, Facts, Request, Update, Wire
 from rtsep.presets import Presets
 
@@ -34,10 +35,10 @@ class RemoteDesk:
         self._looked_at = False
         self._listeners: tuple[Listener, ...] = ()
         self._lock = threading.Lock()
-        self._given = 0
-        self._commands: list[tuple[int, Command]] = []
+        self._commands: list[tuple[Command, Future[None]]] = []
         self._said: list[str] = []
-        self._asked: dict[int, Future[None]] = {}
+        self._asked: dict[int, list[Future[None]]] = {}
+        self._numbers = count()
         self._told = Counts()
         self._courier = Courier(wire, self._request, COUNTS_S, "rtsep-osc-out")
 
@@ -69,9 +70,7 @@ class RemoteDesk:
         """Have a command obeyed, after those before it."""
         answer: Future[None] = Future()
         with self._lock:
-            self._given += 1
-            self._asked[self._given] = answer
-            self._commands.append((self._given, command))
+            self._commands.append((command, answer))
         self._courier.call()
         return answer
 
@@ -114,21 +113,45 @@ class RemoteDesk:
             for listener in self._listeners:
                 listener(values)
         for number, error in update.answers:
-            answer = self._asked.pop(number)
-            if error is None:
-                answer.set_result(None)
-            else:
-                answer.set_exception(error)
+            for answer in self._asked.pop(number):
+                if error is None:
+                    answer.set_result(None)
+                else:
+                    answer.set_exception(error)
         for text in update.errors:
             told(text)
 
     def _request(self) -> Request | None:
         with self._lock:
-            commands, self._commands = tuple(self._commands), []
+            given, self._commands = self._commands, []
             said, self._said = tuple(self._said), []
         looked_at, self._looked_at = self._looked_at, False
         counts = replace(self.counts)
-        if not (commands or said or looked_at or counts != self._told):
+        if not (given or said or looked_at or counts != self._told):
             return None
         self._told = counts
-        return Request(commands, looked_at, counts, said)
+        return Request(tuple(self._numbered(given)), looked_at, counts, said)
+
+    def _numbered(self, given: list[tuple[Command, Future[None]]]) -> Iterator[tuple[int, Command]]:
+        """Commands with numbers for the answers; settings that follow each other become one."""
+        groups: list[list[tuple[Command, Future[None]]]] = []
+        for each in given:
+            if groups and _is_quick(each[0]) and _is_quick(groups[-1][0][0]):
+                groups[-1].append(each)
+            else:
+                groups.append([each])
+        for group in groups:
+            number = next(self._numbers)
+            self._asked[number] = [answer for _, answer in group]
+            yield number, _joined([command for command, _ in group])
+
+
+def _is_quick(command: Command) -> bool:
+    """Whether a command sets what needs no words to be learnt first, for which others would wait."""
+    return isinstance(command, SetParameter) and not command.name.endswith(("/text", "/enable"))
+
+
+def _joined(commands: Sequence[Command]) -> Command:
+    """Several settings as one command; the newest of each parameter."""
+    settings = {each.name: each.value for each in commands if isinstance(each, SetParameter)}
+    return SetParameters(tuple(settings.items())) if len(commands) > 1 else commands[0]
