@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import builders
 import pytest
 import torch
 from torch import Tensor
 
+from rtsep.cli import main
 from rtsep.errors import BundleError
 from rtsep.models.bundle import GRAPH, Bundle, load_bundle
-from rtsep.models.onnx import Step, export_step, onnx_step
+from rtsep.models.onnx import Step, onnx_step
 from rtsep.models.separator import Mix, Separator
 from rtsep.pipeline import Pipeline
 
@@ -32,14 +36,29 @@ def shipped_step(shipped: Bundle) -> Step:
     return onnx_step(shipped.graph, shipped.separator)
 
 
+class Exported(NamedTuple):
+    """What ``rtsep bundles export`` has made, and said."""
+
+    bundle: Path
+    said: list[str]
+
+
 @pytest.fixture(scope="module")
-def tiny_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a tiny separator fresh from its construction, where many weights are equal; takes about 15 s."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Of a tiny separator fresh from its construction, where many weights are equal; takes about a minute."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
-    path = tmp_path_factory.mktemp("graph") / GRAPH
-    export_step(Separator(builders.CODEC, builders.MASKER).requires_grad_(False), path)
-    return path
+    separator = Separator(builders.CODEC, builders.MASKER).requires_grad_(False)
+    path = builders.write_bundle(tmp_path_factory.mktemp("graph") / "mine", separator)
+    with redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as ended:
+        main(["bundles", "export", str(path), "--codebooks", "1"])
+    assert not ended.value.code
+    return Exported(path, said.getvalue().splitlines())
+
+
+@pytest.fixture(scope="module")
+def tiny_graph(exported: Exported) -> Path:
+    return exported.bundle / GRAPH
 
 
 def some_mix(prompts: int, outputs: int, seed: int) -> Mix:
@@ -189,3 +208,11 @@ onnxruntime.InferenceSession({str(shipped.graph)!r}, providers=["CPUExecutionPro
 """
     subprocess.run([sys.executable, "-c", program], check=True)
     assert not list(tmp_path.rglob("*"))
+
+
+def test_the_graphs_of_a_bundle_are_made_by_one_command_and_held_against_pytorch(exported: Exported) -> None:
+    names = [Path(line.split(":")[0]).name for line in exported.said]
+    assert names == ["step.onnx", "step.int8.onnx", "codes-1.onnx"]
+    assert all("differs from PyTorch by" in line for line in exported.said)
+    assert float(exported.said[0].split()[-4]) < CLOSE
+    assert load_bundle(str(exported.bundle)).code_graph(1) is not None

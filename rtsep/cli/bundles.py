@@ -68,3 +68,18 @@ def import_file(
     from rtsep.models.published import import_file as take
 
     print(take(file, name, padding=decoder_padding, tokenizer=tokenizer))
+
+
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle of your own.")],
+    codebooks: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Of codes, for a server; repeats. By default for 8 kbit/s."),
+    ] = None,
+) -> None:
+    """Write the graphs that make a bundle fast on a processor, and hold them against PyTorch."""
+    from rtsep.models.prepare import export_graphs
+
+    for path, difference in export_graphs(bundle, codebooks or ()).items():
+        print(f"{path}: differs from PyTorch by {difference}")

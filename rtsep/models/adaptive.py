@@ -157,7 +157,11 @@ class AdaptiveQuantizer(Quantizer):
     def _latent(self, coefficients: Tensor, past: Tensor, mend: bool) -> tuple[Tensor, Tensor]:
         """Coefficients (B, bins, T), behind those of the frames before, to a latent and the last of them."""
         stream = torch.cat([past, coefficients], dim=2)
-        frames = conv1d(stream, self.mended if mend else self.synthesis)
+        filters = self.mended if mend else self.synthesis
+        if coefficients.shape[2] == 1:  # live: as a graph, a convolution takes three times as long
+            frames = (stream.flatten(1) @ filters.flatten(1).T)[..., None]
+        else:
+            frames = conv1d(stream, filters)
         latent = frames.unflatten(2, (-1, self.beside)).permute(0, 3, 1, 2).flatten(1, 2)
         return latent, stream[..., coefficients.shape[-1] :]
 

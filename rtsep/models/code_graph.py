@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -57,6 +58,8 @@ def export_code_step(separator: Separator, codebooks: int, path: Path) -> None:
     separator = copy.deepcopy(separator)
     for parameter in separator.parameters():
         parameter.copy_(torch.randn_like(parameter))
+    if separator.masker.causal:
+        separator.masker.positions.ring = True
     sessions, channels, prompts, places = 5, 2, 7, 3
     # Two states may be one tensor at the start: the exporter would take them for one for ever.
     state = CodePath(separator, codebooks).initial_state(sessions, channels, prompts)
@@ -91,7 +94,8 @@ def code_step(bundle: Bundle, codebooks: int, threads: int = 1) -> CodeStep:
     """What runs one frame of codes of that many codebooks, where the bundle's weights are.
 
     On a processor every session gets the codes that it would get alone, bit for bit: the graph's matrix
-    products treat a row alike however many there are, and without a graph the sessions run one by one.
+    products treat a row alike however many there are, and without a graph the sessions run one by one. The
+    graph works on the state that it is given, whose caches are too large to be copied for every frame.
 
     Raises:
         BundleError: the bundle's graph is another model's.
@@ -103,23 +107,57 @@ def code_step(bundle: Bundle, codebooks: int, threads: int = 1) -> CodeStep:
     return _graph_step(graph, path, threads) if graph else _one_by_one(path)
 
 
+def differing_codes(graph: Path, separator: Separator, codebooks: int) -> float:
+    """The share of codes that a graph decides otherwise than the eager path.
+
+    Raises:
+        BundleError: it cannot be read, or is another model's graph.
+    """
+    path = CodePath(separator, codebooks)
+    return _checked(graph, _steps_of(graph, path, 1), path)
+
+
 def _graph_step(graph: Path, path: CodePath, threads: int) -> CodeStep:
     """The graph, checked against the path that it stands for."""
+    step = _steps_of(graph, path, threads)
+    _checked(graph, step, path)
+    return step
+
+
+def _steps_of(graph: Path, path: CodePath, threads: int) -> CodeStep:
     form = path.initial_state(1, 1, 1)
     run = Graph(graph, _Flat(path.separator, path.codebooks), threads)
 
     def step(codes: Tensor, edits: Edits, state: PathState) -> tuple[Tensor, PathState]:
         film, owner, place, mix = edits
-        found = run(codes, film, owner, place, *mix, *leaves(state))
-        return next(found), PathState(*like(form, found))
+        seen, *before = leaves(state.masker)
+        found = run(codes, film, owner, place, *mix, seen, *before, *leaves(state.coding))
+        edited, new_seen = next(found), next(found)
+        kept = [_kept(old, next(found), seen) for old in before]
+        masker = like(form.masker, iter([new_seen, *kept]))
+        return edited, PathState(masker, like(form.coding, found))
 
+    return step
+
+
+def _checked(graph: Path, step: CodeStep, path: CodePath) -> float:
+    """The share of differing codes, where it is one that rounding makes."""
     try:
         differing = _differing(step, path)
     except Exception as error:  # its exceptions have no common base
         raise not_this_models(graph, error) from error
     if differing > _MOST_DIFFERING:
         raise not_this_models(graph, f"{100 * differing:.0f} % of its codes differ")
-    return step
+    return differing
+
+
+def _kept(old: Tensor, new: Tensor, seen: Tensor) -> Tensor:
+    """A masker's next state: of a ring only one frame is new, which takes the place of the oldest."""
+    if new.shape == old.shape:
+        return new
+    ring = old.numpy()
+    ring[np.arange(len(ring)), :, seen.numpy() % ring.shape[2]] = new.numpy()[:, :, 0]
+    return old
 
 
 def _one_by_one(path: CodePath) -> CodeStep:

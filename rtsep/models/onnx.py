@@ -104,6 +104,21 @@ def onnx_step(path: Path, separator: Separator) -> Step:
     Raises:
         BundleError: the graph cannot be read, or is another model's.
     """
+    step = _step(path, separator)
+    _checked(path, step, separator)
+    return step
+
+
+def difference(path: Path, separator: Separator) -> float:
+    """How far the sound of a graph is from the eager forward's.
+
+    Raises:
+        BundleError: the graph cannot be read, or is another model's.
+    """
+    return _checked(path, _step(path, separator), separator)
+
+
+def _step(path: Path, separator: Separator) -> Step:
     form = separator.initial_state(1, 1, 1, 1)
     graph = Graph(path, _Flat(separator, form))
     last: tuple[Any, list[NDArray[Any]]] = (None, [])  # a state that was given out, and what it is made of
@@ -121,13 +136,18 @@ def onnx_step(path: Path, separator: Separator) -> Step:
         last = state, new
         return Separation(torch.from_numpy(wave), torch.from_numpy(upper_gain)), state
 
+    return step
+
+
+def _checked(path: Path, step: Step, separator: Separator) -> float:
+    """The difference, where it is one that rounding makes."""
     try:
-        difference = _difference(step, separator)
+        found = _difference(step, separator)
     except Exception as error:  # its exceptions have no common base
         raise not_this_models(path, error) from error
-    if not difference <= _TOLERANCE:  # true for NaN as well
-        raise not_this_models(path, f"its sound differs by {difference:.2g}")
-    return step
+    if not found <= _TOLERANCE:  # true for NaN as well
+        raise not_this_models(path, f"its sound differs by {found:.2g}")
+    return found
 
 
 @torch.inference_mode()

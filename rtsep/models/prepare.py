@@ -9,14 +9,40 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from rtsep.models.bundle import CODE_GRAPH, FILMS, GRAPH, INT8_GRAPH, load_bundle
-from rtsep.models.code_graph import export_code_step
+from rtsep.models.code_graph import differing_codes, export_code_step
 from rtsep.models.code_path import codebooks_within
-from rtsep.models.onnx import export_step
+from rtsep.models.onnx import difference, export_step
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import clean_prompt
 
 BUILT_IN = ("speech", "music", "sound effects")
 """The strips that fixed-stem separators have."""
+
+
+def export_graphs(folder: Path, codebooks: Iterable[int] = ()) -> dict[Path, str]:
+    """Write a bundle's graphs, of one hop and of one frame of codes, and hold them against PyTorch.
+
+    Args:
+        folder: of a bundle with configuration and weights.
+        codebooks: of codes, a graph for each; by default as many as 8 kbit/s take.
+
+    Returns:
+        Each graph's file, and how far it is from PyTorch.
+
+    Raises:
+        BundleError: the bundle is damaged, the packages onnx and onnxscript are missing, or a graph is too
+            far off.
+    """
+    bundle = load_bundle(str(folder))
+    separator = bundle.separator
+    graph, int8 = folder / GRAPH, folder / INT8_GRAPH
+    export_step(separator, graph, int8)
+    found = {path: f"{difference(path, separator):.1e} of full scale" for path in (graph, int8)}
+    for count in codebooks or [codebooks_within(separator)]:
+        path = folder / CODE_GRAPH.format(count)
+        export_code_step(separator, count, path)
+        found[path] = f"{100 * differing_codes(path, separator, count):.2g} % of codes"
+    return found
 
 
 def prepare_bundle(folder: Path, prompts: Iterable[str]) -> None:
@@ -30,10 +56,8 @@ def prepare_bundle(folder: Path, prompts: Iterable[str]) -> None:
         BundleError: the bundle is damaged, or the packages onnx and onnxscript are missing.
     """
     (folder / FILMS).unlink(missing_ok=True)  # they would be taken for the new weights' own
+    export_graphs(folder)
     bundle = load_bundle(str(folder))
-    export_step(bundle.separator, folder / GRAPH, folder / INT8_GRAPH)
-    codebooks = codebooks_within(bundle.separator)
-    export_code_step(bundle.separator, codebooks, folder / CODE_GRAPH.format(codebooks))
     with tempfile.TemporaryDirectory() as cache:
         films = FilmCache(bundle, Path(cache))
         words = sorted({clean_prompt(prompt) for prompt in (*BUILT_IN, *prompts)})

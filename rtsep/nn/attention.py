@@ -27,6 +27,8 @@ class Context(NamedTuple):
     frames: int
     blocks: int
     length: int
+    ring: bool = False
+    """Whether the cache is a ring, see ``Positions``; ``visible`` is then (B, 1, 1, window + 1)."""
 
 
 class Positions(Streaming):
@@ -35,6 +37,10 @@ class Positions(Streaming):
     Positions enter attention as rotations (Su et al. 2021) whose frequencies are whole numbers of
     turns in ``PERIOD`` frames: the angle of frame n equals that of n modulo ``PERIOD``, so that a
     stream may run for ever over one small exact table.
+
+    ``ring`` is for a graph of one frame, whose caches would otherwise be copied twice for every frame: frame
+    n then stands in slot n modulo ``window`` of the cache, and instead of the next cache attention returns
+    what whoever owns the cache is to write there.
     """
 
     cosine: Tensor
@@ -44,7 +50,7 @@ class Positions(Streaming):
         super().__init__()
         if 2 * window > PERIOD:
             raise ValueError(f"window {window} must be at most {PERIOD // 2} frames")
-        self.window = window
+        self.window, self.ring = window, False
         cosine, sine = _rotation_table(head_width)
         self.register_buffer("cosine", cosine, persistent=False)
         self.register_buffer("sine", sine, persistent=False)
@@ -59,16 +65,19 @@ class Positions(Streaming):
         blocks = -(-frames // length)
         device = seen.device
         position = (seen[:, None] + torch.arange(frames, device=device)) % PERIOD
+        turns = self.cosine[position][:, None], self.sine[position][:, None]
+        if self.ring:
+            slot = torch.arange(self.window + 1, device=device)  # the last one is the frame itself
+            oldest = slot == seen[:, None] % self.window
+            visible = (slot == self.window) | (slot < seen[:, None]) & ~oldest
+            return Context(*turns, visible[:, None, None], frames, 1, 1, True), seen + frames
         query = torch.arange(length, device=device)[:, None]
         key = torch.arange(self.window + length, device=device)
         near = (key > query) & (key <= query + self.window)
         start = seen[:, None] + length * torch.arange(blocks, device=device)
         happened = start[..., None] + key >= self.window  # the cache is empty before frame 0
         visible = (near & happened[..., None, :]).flatten(0, 1)[:, None]
-        context = Context(
-            self.cosine[position][:, None], self.sine[position][:, None], visible, frames, blocks, length
-        )
-        return context, seen + frames
+        return Context(*turns, visible, frames, blocks, length), seen + frames
 
 
 class WindowedAttention(Streaming):
@@ -89,8 +98,8 @@ class WindowedAttention(Streaming):
 
     def initial_state(self, batch: int) -> State:
         """An empty cache."""
-        cache = self._zeros(batch, self.heads, self.window, self.qkv.in_features // self.heads)
-        return cache, cache
+        shape = batch, self.heads, self.window, self.qkv.in_features // self.heads
+        return self._zeros(*shape), self._zeros(*shape)
 
     def forward(self, x: Tensor, context: Context, state: tuple[Tensor, Tensor]) -> tuple[Tensor, State]:
         """Attend over (B, T, width), or (B, width) where T is 1; returns the same shape."""
@@ -98,6 +107,9 @@ class WindowedAttention(Streaming):
         projected = self.qkv(x).view(batch, frames, 3 * heads, -1).transpose(1, 2)
         rotated, value = projected.split([2 * heads, heads], dim=1)
         query, key = _rotate(rotated, context).chunk(2, dim=1)
+        if context.ring:
+            y = _over_ring(query, (key, value), state, context.visible)
+            return self.out(y.transpose(1, 2).reshape(x.shape)), (key, value)
         keys = torch.cat([state[0], key], dim=2)
         values = torch.cat([state[1], value], dim=2)
         new_state = keys[:, :, -self.window :], values[:, :, -self.window :]
@@ -115,6 +127,18 @@ class WindowedAttention(Streaming):
         """Keys or values (B, heads, window + T, width) to each block's own."""
         unfolded = cached.unfold(2, self.window + context.length, context.length)
         return unfolded.permute(0, 2, 1, 4, 3).flatten(0, 1)
+
+
+def _over_ring(
+    query: Tensor, own: tuple[Tensor, Tensor], ring: tuple[Tensor, Tensor], visible: Tensor
+) -> Tensor:
+    """Attention of one frame to itself and to a cache, without joining them."""
+    (key, value), (keys, values) = own, ring
+    query = query / math.sqrt(query.shape[-1])
+    score = torch.cat([query @ keys.transpose(2, 3), (query * key).sum(dim=-1, keepdim=True)], dim=-1)
+    share = score.masked_fill(~visible, -math.inf).softmax(dim=-1)
+    window = keys.shape[2]
+    return share[..., :window] @ values + share[..., window:] * value
 
 
 class WholeAttention(Streaming):
