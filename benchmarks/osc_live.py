@@ -44,7 +44,10 @@ def main() -> None:
         engine = Engine(bundle.separator, films, device, console, step=step, recordings=takes)
         desk = Desk(engine, console, Presets(Path(folder) / "presets"))
         presets = desk.presets.own
-        with closing(desk), OscProcess(desk, lambda: engine.status, presets, ports=range(1)) as server:
+        with (
+            closing(desk),
+            OscProcess().listen(desk, lambda: engine.status, presets, ports=range(1)) as server,
+        ):
             engine.start()
             print(server.address[1], server.pid, flush=True)
             before, heard = device.dropouts, 0.0

@@ -73,7 +73,10 @@ def measure(switches: int, every_s: float, block: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(engine, Console.of([PROMPTS[0]]), Presets(Path(folder)))
         presets = desk.presets.own
-        with closing(desk), OscProcess(desk, lambda: engine.status, presets, ports=range(1)) as server:
+        with (
+            closing(desk),
+            OscProcess().listen(desk, lambda: engine.status, presets, ports=range(1)) as server,
+        ):
             engine.open()
             clock = _Clock(block)
             sender = threading.Thread(

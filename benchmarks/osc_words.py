@@ -78,7 +78,7 @@ def measure(bundle_name: str, count: int) -> dict[str, Any]:
         device = FakeDevice(np.zeros((1, 1), np.float32), RATE, BLOCK)
         engine = Engine(bundle.separator, films, device, console, step=choose_backend(bundle).step)
         desk = stack.enter_context(closing(Desk(engine, console, Presets(folder))))
-        server = OscProcess(desk, lambda: engine.status, desk.presets.own, ports=range(1))
+        server = OscProcess().listen(desk, lambda: engine.status, desk.presets.own, ports=range(1))
         stack.enter_context(server)
         engine.open()
         stop = threading.Event()

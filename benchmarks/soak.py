@@ -93,8 +93,8 @@ def soak(options: argparse.Namespace, folder: Path, logs: list[Path]) -> dict[st
     separator.go_live(played=False)
     engine = Engine(separator, films, open_device(*find_devices(None, None)), console)
     desk = Desk(engine, console, Presets(folder / "presets"))
-    presets = desk.presets.own
-    with closing(desk), OscProcess(desk, lambda: engine.status, presets, ports=range(1)) as server:
+    server = OscProcess().listen(desk, lambda: engine.status, desk.presets.own, ports=range(1))
+    with closing(desk), server:
         engine.start()
         try:
             before = round_trip(desk)

@@ -30,6 +30,7 @@ from rtsep.engine import Engine as WorkingEngine
 from rtsep.latency import LatencyBudget
 from rtsep.load import Load
 from rtsep.models.bundle import lighter_bundle
+from rtsep.osc.process import OscProcess
 from rtsep.presets import Presets
 from rtsep.separators.conditions import Conditions
 from rtsep.separators.protocol import LiveSeparator
@@ -62,6 +63,7 @@ class Session:
         stems = stem_count(settings, console)
         self._settings, self._stopped = settings, False
         with ExitStack() as stack:
+            self._osc = stack.enter_context(OscProcess()) if settings.played else None  # it loads meanwhile
             stack.callback(separator.close)
             separator.go_live(played=settings.played)
             if settings.name is not None:
@@ -161,8 +163,8 @@ class Session:
     def __enter__(self) -> Self:
         """Start; where the settings say so, OSC and the panel as well."""
         with self._open.pop_all() as stack:
-            if self._settings.played:
-                stack.enter_context(surfaces(self._settings, self.engine, self.desk))
+            if self._osc is not None:
+                stack.enter_context(surfaces(self._settings, self.engine, self.desk, self._osc))
             stack.callback(self._stop)  # the sound ends first, then whoever turned the knobs
             self.engine.start()
             if self._settings.connect and self._settings.name is not None:

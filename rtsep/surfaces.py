@@ -16,6 +16,7 @@ from rtsep.midi.ports import find_port, listening
 from rtsep.midi.surface import MidiSurface
 from rtsep.osc.process import OscProcess
 from rtsep.osc.query import NAME
+from rtsep.osc.subscribers import Sender
 
 PORTS = 32
 """Ports that are tried where none is asked for."""
@@ -25,8 +26,14 @@ PANEL_ENDS_S = 5.0
 
 
 @contextmanager
-def surfaces(settings: RunSettings, engine: Engine, desk: Desk) -> Iterator[None]:
+def surfaces(settings: RunSettings, engine: Engine, desk: Desk, server: OscProcess) -> Iterator[None]:
     """Have a desk played over OSC, and by a panel if the settings say so, as long as the block lasts.
+
+    Args:
+        settings: as a command line gives them.
+        engine: what is played.
+        desk: the engine's.
+        server: fresh; closed by whoever has made it.
 
     Raises:
         ConfigError: the address is none of this machine's, senders have to be named, or MIDI is missing.
@@ -35,8 +42,7 @@ def surfaces(settings: RunSettings, engine: Engine, desk: Desk) -> Iterator[None
     """
     port_found = None if settings.midi is None else find_port(settings.midi)
     with ExitStack() as stack:
-        server = stack.enter_context(_server(settings, engine, desk))
-        host, port = server.address
+        host, port = _listening(server, settings, engine, desk)
         moved = settings.osc_port is None and port != OSC_PORT
         say(f"OSC on {host}:{port}" + f" ({OSC_PORT} is taken)" * moved)
         if port_found is not None:
@@ -47,10 +53,10 @@ def surfaces(settings: RunSettings, engine: Engine, desk: Desk) -> Iterator[None
         yield
 
 
-def _server(settings: RunSettings, engine: Engine, desk: Desk) -> OscProcess:
+def _listening(server: OscProcess, settings: RunSettings, engine: Engine, desk: Desk) -> Sender:
     """On the port asked for; where none is, on the first that another rtsep has not taken."""
     first = OSC_PORT if settings.osc_port is None else settings.osc_port
-    return OscProcess(
+    server.listen(
         desk,
         lambda: engine.status,
         desk.presets.own,
@@ -61,6 +67,7 @@ def _server(settings: RunSettings, engine: Engine, desk: Desk) -> OscProcess:
         spectra=engine.spectra,
         say=say,
     )
+    return server.address
 
 
 @contextmanager

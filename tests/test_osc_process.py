@@ -37,7 +37,7 @@ class Room:
 
     def server(self, ports: range = range(1), host: str = "127.0.0.1") -> OscProcess:
         """In a process of its own."""
-        return OscProcess(
+        return OscProcess().listen(
             self.desk,
             lambda: self.status,
             self.desk.presets.own,
@@ -161,6 +161,14 @@ def test_a_closed_server_leaves_no_process_and_a_free_port(room: Room) -> None:
         os.kill(pid, 0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
         again.bind(address)
+
+
+def test_a_server_that_is_never_needed_ends_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    with OscProcess() as server:
+        pid = server.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_first_free_port_is_taken_or_none(room: Room, server: OscProcess) -> None:

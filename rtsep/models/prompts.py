@@ -20,7 +20,7 @@ from rtsep.models.text import clean_prompt, embed
 
 logger = logging.getLogger(__name__)
 
-MOST_IN_MEMORY, MOST_ON_DISK = 512, 8192
+MOST_IN_MEMORY, MOST_ON_DISK = 128, 8192
 """Prompts that are remembered; those asked for the longest time ago make way. A flood of new words, which
 anybody who may send OSC can cause, fills neither."""
 

@@ -22,7 +22,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's, which then hangs up
     wire = Wire(sys.stdin.buffer, sys.stdout.buffer)
     sys.stdout = sys.stderr  # whatever prints must not come in between
-    beginning: Beginning = wire.receive()
+    try:
+        beginning: Beginning = wire.receive()
+    except EOFError:
+        return  # never needed
     desk = RemoteDesk(wire, beginning.facts, beginning.status, Presets(beginning.presets))
     try:
         server = _server(beginning, desk)

@@ -44,27 +44,26 @@ NO_CONSOLE = Console()
 
 
 class OscProcess:
-    """Listens as soon as it is made, answers until it is closed. Use it with ``with``.
+    """Loads as soon as it is made, listens once it is told to, until it is closed. Use it with ``with``.
 
     A server that dies, whatever killed it, is started again on the same port.
-
-    Args:
-        desk: what is commanded, from a thread of this object's; close it afterwards.
-        status: gives the current status, from any thread.
-        presets: the user's folder of presets.
-        host: an address of this computer to listen on.
-        ports: of which the first that is free is taken; ``range(1)`` takes any.
-        allow: who may send, where ``host`` can be reached from elsewhere; see ``Guard``.
-        name: under which other programs find it, by OSCQuery; None: they do not.
-        spectra: gives the newest spectrum of each side; called only while somebody looks at them.
-        say: has whoever runs the engine read something.
-
-    Raises:
-        ConfigError: the host is no address of this computer, or senders have to be named.
-        EngineError: every port is in use.
     """
 
-    def __init__(
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self.address: Sender = ("", 0)
+        """Host and port that it listens on."""
+        self._lock, self._starting, self._closing = threading.Lock(), threading.Lock(), False
+        self._told: Facts | None = None
+        self._changed: dict[str, None] = {}
+        self._answers: list[tuple[int, BaseException | None]] = []
+        self._errors: deque[str] = deque(maxlen=16)
+        self._looked_at_s = -LOOKED_AT_S
+        self._thread = threading.Thread(target=self._attend, name="rtsep-osc", daemon=True)
+        self._end_listening: Callable[[], None] = lambda: None
+        self._start()
+
+    def listen(
         self,
         desk: Desk,
         status: Callable[[], Status],
@@ -76,28 +75,35 @@ class OscProcess:
         name: str | None = None,
         spectra: Callable[[], Mapping[str, bytes]] = dict,
         say: Callable[[str], None] = print,
-    ) -> None:
-        self.counts = Counts()
+    ) -> Self:
+        """Begin to answer; returns itself.
+
+        Args:
+            desk: what is commanded, from a thread of this object's; close it afterwards.
+            status: gives the current status, from any thread.
+            presets: the user's folder of presets.
+            host: an address of this computer to listen on.
+            ports: of which the first that is free is taken; ``range(1)`` takes any.
+            allow: who may send, where ``host`` can be reached from elsewhere; see ``Guard``.
+            name: under which other programs find it, by OSCQuery; None: they do not.
+            spectra: gives the newest spectrum of each side; called only while somebody looks at them.
+            say: has whoever runs the engine read something.
+
+        Raises:
+            ConfigError: the host is no address of this computer, or senders have to be named.
+            EngineError: every port is in use.
+        """
         self._desk, self._status, self._spectra, self._say = desk, status, spectra, say
         self._beginning = Beginning(host, ports, tuple(allow), name, presets, self._facts, self._bare_status)
-        self._lock, self._starting, self._closing = threading.Lock(), threading.Lock(), False
-        self._told: Facts | None = None
-        self._changed: dict[str, None] = {}
-        self._answers: list[tuple[int, BaseException | None]] = []
-        self._errors: deque[str] = deque(maxlen=16)
-        self._looked_at_s = -LOOKED_AT_S
-        self._start()
         first = self._first_answer()
         if not isinstance(first, Listening):
-            self._end()
-            self._wire.close()
+            self.close()
             raise first
-        self.address: Sender = first.address
-        """Host and port that it listens on."""
+        self.address = first.address
         self._beginning = replace(self._beginning, ports=range(self.address[1], self.address[1] + 1))
         self._end_listening = desk.listen(self._accepted)
-        self._thread = threading.Thread(target=self._attend, name="rtsep-osc", daemon=True)
         self._thread.start()
+        return self
 
     @property
     def pid(self) -> int:
@@ -116,7 +122,9 @@ class OscProcess:
         with self._starting:
             self._closing = True
             self._end()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._wire.close()
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +186,6 @@ class OscProcess:
                 pass
             with self._starting:
                 if self._closing:
-                    self._wire.close()
                     return
                 self._end()
                 self._wire.close()

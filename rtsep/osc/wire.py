@@ -167,7 +167,8 @@ class Courier(threading.Thread):
             if self._called.wait(self._every_s):
                 self._stopping.wait(max(0.0, sent_s + GATHER_S - time.monotonic()))
                 self._called.clear()
-            news, sent_s = self._news(), time.monotonic()
+                sent_s = time.monotonic()
+            news = self._news()
             try:
                 if news is not None:
                     self._wire.send(news)
