@@ -29,7 +29,7 @@ from rtsep.separators.registry import Entry
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = f"""
-import sys, threading
+import signal, sys, threading
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "benchmarks")!r}]
 if sys.argv[1:3] == ["devices", "--midi"]:
     print('["Keys MIDI 1"]')
@@ -49,13 +49,12 @@ else:
     from panel_peer import Peer
     with open(sys.argv[0] + ".log", "a") as log:
         print(sys.argv[1:], file=log)
-    try:
-        with Peer(int(sys.argv[sys.argv.index("--osc-port") + 1])) as peer:
-            if "--separator" in sys.argv:
-                peer.separator = sys.argv[sys.argv.index("--separator") + 1]
-            threading.Event().wait()
-    except KeyboardInterrupt:
-        pass
+    asked = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: asked.set())  # an exception could come while the peer is made
+    with Peer(int(sys.argv[sys.argv.index("--osc-port") + 1])) as peer:
+        if "--separator" in sys.argv:
+            peer.separator = sys.argv[sys.argv.index("--separator") + 1]
+        asked.wait()
 """
 
 
