@@ -255,10 +255,10 @@ class Desk:
             self._host.apply(self._console, self._preset)
             for listener in self._listeners:
                 listener(unheard)
-        except BaseException as error:
+        except BaseException as error:  # theirs alone: the command that is obeyed next is not at fault
             for answer in unanswered:
                 answer.set_exception(error)
-            raise
+            return
         for answer in unanswered:
             answer.set_result(None)
 

@@ -104,6 +104,19 @@ def test_commands_that_come_close_together_are_heard_together(desk: Desk, host: 
     assert heard[-1] == {"gain": -39.0}
 
 
+def test_a_console_that_the_host_refuses_is_not_the_fault_of_the_next_command(
+    desk: Desk, host: SlowHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(console: Console, preset: str) -> None:
+        raise CommandError("not this one")
+
+    monkeypatch.setattr(host, "apply", refuse)
+    first = desk.submit(SetParameter("gain", -6.0))
+    done(desk.submit(ResetCounts()))
+    assert str(error_of(first)) == "not this one"
+    assert host.obeyed == [ResetCounts()]
+
+
 def test_words_that_are_known_are_not_learned_again(desk: Desk, host: SlowHost) -> None:
     done(desk.submit(text(1, "  cat ")), desk.submit(text(2, "")))
     assert desk.console.strips[0].text == "cat"
