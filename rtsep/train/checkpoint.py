@@ -47,12 +47,12 @@ def read_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Parts:
 
 
 def write_parts(folder: Path, parts: Parts, part_bytes: int = PART_BYTES) -> list[Path]:
-    """Write a checkpoint for a journey: weights in half precision, no optimiser, in files of ``part_bytes``.
+    """Write a checkpoint for a journey: weights in half precision, no optimizers, in files of ``part_bytes``.
 
-    ``cat FOLDER/checkpoint.pt.* > RUN/checkpoint.pt`` makes a run of it. Its optimiser starts anew, which
-    costs some tens of steps; its moments would have been two thirds of the bytes.
+    ``cat FOLDER/checkpoint.pt.* > RUN/checkpoint.pt`` makes a run of it. Its optimizers start anew, which
+    costs some tens of steps; their moments would have been two thirds of the bytes.
     """
-    small = {name: value for name, value in parts.items() if name != "optimizer"}
+    small = {name: value for name, value in parts.items() if name != "optimizers"}
     for name in ("separator", "average"):
         small[name] = {key: _half(value) for key, value in parts[name].items()}
     buffer = io.BytesIO()

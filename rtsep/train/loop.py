@@ -29,6 +29,7 @@ from rtsep.models.separator import Separator
 from rtsep.train.checkpoint import BANK, CHECKPOINT, Parts, read_checkpoint, write_checkpoint
 from rtsep.train.mixture import Batches
 from rtsep.train.objective import Objective
+from rtsep.train.optimizer import Optimizers
 from rtsep.train.ranks import Ranks
 from rtsep.train.recipe import Recipe
 
@@ -84,8 +85,7 @@ class Trainer:
         for name, parameter in self.separator.named_parameters():
             parameter.requires_grad_(name.startswith(learning))
         self._learning = [p for p in self.separator.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(self._learning, recipe)
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.optimizers = Optimizers(self.separator, recipe)
         self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
         self.step = 0
         self.seconds = 0.0
@@ -139,14 +139,13 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             found: dict[str, Tensor] = self._objective(*batch)
         total = torch.stack([getattr(recipe.loss, name) * loss for name, loss in found.items()]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizers.zero_grad()
         total.backward()
         spoilt = ~nn.utils.clip_grad_norm_(self._learning, recipe.clip_norm).isfinite()
         for parameter in self._learning:
             if parameter.grad is not None:  # one bad batch must not end a night's work
                 parameter.grad.masked_fill_(spoilt, 0)
-        self.optimizer.step()
-        self.scheduler.step()
+        self.optimizers.step(self._rate(self.step))
         self.average.update_parameters(self.separator)
         self.step += 1
         for name, loss in found.items():
@@ -197,8 +196,7 @@ class Trainer:
             "data": self.mixer.data,
             "separator": self.separator.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
+            "optimizers": self.optimizers.state(),
             "mixer": self.mixer.generator.get_state(),
             "torch": torch.get_rng_state(),
         }
@@ -220,9 +218,8 @@ class Trainer:
         self.step, self.seconds = parts["step"], parts["seconds"]
         self.separator.load_state_dict(parts["separator"])
         self.average.load_state_dict(parts["average"])
-        if "optimizer" in parts:  # one that has travelled has none
-            self.optimizer.load_state_dict(parts["optimizer"])
-        self.scheduler.load_state_dict(parts["scheduler"])
+        if "optimizers" in parts:  # a run that has travelled has none
+            self.optimizers.resume(parts["optimizers"])
         if self.ranks.number == 0:
             self.mixer.generator.set_state(parts["mixer"].cpu())
             torch.set_rng_state(parts["torch"].cpu())
@@ -239,15 +236,6 @@ class Trainer:
             writer.writerows(
                 [self.step, round(self.seconds), name, round(value, 4)] for name, value in row.items()
             )
-
-
-def _optimizer(learning: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """What takes the steps."""
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(learning, recipe.learning_rate, weight_decay=recipe.weight_decay)
-    return torch.optim.AdamW(
-        learning, recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
-    )
 
 
 def _compiled(module: nn.Module) -> Any:

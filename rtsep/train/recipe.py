@@ -68,8 +68,9 @@ class Recipe(BaseModel):
     steps: PositiveInt
     codec_weights: str | None = None
     """Codec to start with, by name ('rtsep bundles pull dac-16k') or folder."""
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    """Plain gradient steps are for codebooks alone, whose gradient is already to scale."""
+    optimizer: Literal["adamw", "muon", "sgd"] = "adamw"
+    """Muon (Jordan et al. 2024) turns the matrices between a network's ends, AdamW all else, at one rate (Liu
+    et al. 2025, section 2.2). Plain gradient steps are for codebooks alone, whose gradient is to scale."""
     learning_rate: PositiveFloat = 1e-3
     betas: tuple[float, float] = (0.9, 0.98)
     """AdamW's."""

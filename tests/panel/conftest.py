@@ -12,6 +12,7 @@ import pytest
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
+from panel_hands import discard
 from panel_peer import Peer
 from PyQt6.QtCore import QSettings
 
@@ -48,9 +49,7 @@ def make(qtbot: Any, settings: QSettings) -> Iterator[Make]:
 
     yield panel
     for each in made:
-        each.asks = False
-        each.close()
-        each.deleteLater()
+        discard(each)
 
 
 @pytest.fixture

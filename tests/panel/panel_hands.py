@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PyQt6 import sip
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QWidget
@@ -45,3 +46,13 @@ def tab_chain(panel: Panel) -> list[QWidget]:
             order.append(widget)
         widget = widget.nextInFocusChain()
     return order
+
+
+def discard(panel: Panel) -> None:
+    """Close a panel and have Qt take it apart now.
+
+    Python's collector would, at any time, in any order, and crash where an event is on its way to a part.
+    """
+    panel.asks = False
+    panel.close()
+    sip.delete(panel)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from panel_hands import discard
 from panel_peer import Peer
 from PyQt6.QtCore import QSettings, Qt
 
@@ -80,8 +81,7 @@ def panel(port: int, stand_in: Path, tmp_path: Path, qtbot: Any) -> Iterator[Pan
     panel.asks = False
     panel.show()
     yield panel
-    panel.close()
-    panel.deleteLater()
+    discard(panel)
 
 
 def started_with(stand_in: Path) -> list[str]:
@@ -90,7 +90,7 @@ def started_with(stand_in: Path) -> list[str]:
 
 def test_devices_are_listed_picked_and_remembered(panel: Panel, qtbot: Any, tmp_path: Path) -> None:
     bar = panel.engine_bar
-    qtbot.waitUntil(lambda: len(bar.devices) == 3)
+    qtbot.waitUntil(lambda: len(bar.devices) == 3, timeout=10_000)
     inputs = [bar.input.itemText(index) for index in range(bar.input.count())]
     assert inputs == [DEFAULT, "Mic, ALSA", "Box, ALSA", "Box, JACK"]
     bar.host_api.setCurrentText("JACK")
@@ -98,12 +98,12 @@ def test_devices_are_listed_picked_and_remembered(panel: Panel, qtbot: Any, tmp_
     assert [bar.output.itemText(index) for index in range(bar.output.count())] == [DEFAULT, "Box, JACK"]
     bar.output.setCurrentText("Box, JACK")
     bar.output.activated.emit(1)
-    qtbot.waitUntil(lambda: bar.midi.count() == 2)
+    qtbot.waitUntil(lambda: bar.midi.count() == 2, timeout=10_000)
     bar.midi.setCurrentText("Keys MIDI 1")
     assert bar.flags() == ["--output", "Box, JACK", "--midi", "Keys MIDI 1"]
     again = Panel(Client(port=panel.client.port), panel.settings, (sys.executable, "-c", "print('[]')"))
     assert again.engine_bar.output.currentText() == "Box, JACK", "unplugged now, and still picked"
-    again.close()
+    discard(again)
 
 
 def test_a_device_is_named_by_index_only_where_words_fit_several() -> None:
@@ -261,7 +261,7 @@ def test_a_separator_is_picked_and_remembered_before_an_engine_starts(
     assert bar.flags() == ["--separator", "gate"]
     again = Panel(Client(port=panel.client.port), panel.settings, (sys.executable, "-c", "print('[]')"))
     assert again.engine_bar.separator.currentText() == "gate", "uninstalled now, and still picked"
-    again.close()
+    discard(again)
 
 
 def test_another_separator_starts_the_engine_anew_with_the_console_as_it_was(

@@ -33,23 +33,25 @@ def loss_of(separator: Separator, batch: Batch, recipe: Recipe) -> float:
 
 
 @pytest.mark.parametrize(
-    ("train", "loss", "least"),
+    ("train", "loss", "optimizer", "least"),
     [
-        (("masker", "film_head"), LossConfig(), 0.5),
-        (("codec.quantizer",), LossConfig(separation=0, codes=1), 0.2),
+        (("masker", "film_head"), LossConfig(), "adamw", 0.5),
+        (("masker", "film_head"), LossConfig(), "muon", 0.5),
+        (("codec.quantizer",), LossConfig(separation=0, codes=1), "sgd", 0.2),
         (
             ("codec.encoder", "codec.decoder"),
             LossConfig(separation=0, reconstruction=0.1, spectrum=1),
+            "adamw",
             0.5,
         ),
     ],
-    ids=["masker", "quantizer", "codec"],
+    ids=["masker", "masker by Muon", "quantizer", "codec"],
 )
 def test_thirty_steps_lower_the_loss_and_leave_the_rest_alone(
-    tmp_path: Path, pool: Pool, train: Any, loss: LossConfig, least: float
+    tmp_path: Path, pool: Pool, train: Any, loss: LossConfig, optimizer: str, least: float
 ) -> None:
-    steps = {"optimizer": "sgd", "learning_rate": 0.7, "clip_norm": 1e9} if loss.codes else {}
-    recipe = RECIPE.model_copy(update={"train": train, "loss": loss} | steps)
+    steps = {"learning_rate": 0.7, "clip_norm": 1e9} if optimizer == "sgd" else {}
+    recipe = RECIPE.model_copy(update={"train": train, "loss": loss, "optimizer": optimizer} | steps)
     unseen = mixer(pool, MIXING.model_copy(update={"batch": 20}), seed=77).draw()
     bent = None if "codec.encoder" not in train else tiny_separator()  # a fresh codec has nothing to learn
     trainer = Trainer(recipe, mixer(pool), tmp_path, CPU, bent)
@@ -81,11 +83,17 @@ def test_the_codec_learns_beside_the_masker(tmp_path: Path, pool: Pool) -> None:
     assert still == {name for name in before if name.startswith("codec.quantizer.")}
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_run_that_is_interrupted_and_resumed_ends_as_one_that_was_not(
-    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
     recipe = RECIPE.model_copy(
-        update={"steps": 9, "loss": LossConfig(separation=1, codes=1), "train": ("codec.quantizer", "masker")}
+        update={
+            "steps": 9,
+            "loss": LossConfig(separation=1, codes=1),
+            "train": ("codec.quantizer", "masker"),
+            "optimizer": optimizer,
+        }
     )
     whole = trained(tmp_path / "whole", pool, recipe)
     halves = Trainer(recipe, mixer(pool), tmp_path / "halves", CPU)
