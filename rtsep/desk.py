@@ -33,9 +33,11 @@ from rtsep.presets import Presets
 Listener = Callable[[Mapping[str, Value]], None]
 """Told of accepted commands what they set, by parameter name; called in the control thread."""
 
-APPLY_S = 0.01
-"""The host gets a console no more often than that, as it hears none more often. What is accepted in between
-is heard together: with a console for each setting a flood cost a live engine a quarter of its blocks."""
+APPLY_S, FLOOD_S = 0.01, 0.03
+"""The host gets a console no more often than that, as it hears none more often; while more than ``FLOOD``
+parameters are set in such a time, no more often than it takes to fade to one. What is accepted in between is
+heard together: with a console for each setting a flood cost a live engine a quarter of its blocks."""
+FLOOD = 4
 
 
 class Host(Protocol):
@@ -73,7 +75,7 @@ class Desk:
         self._tickets = 0
         self._unheard: dict[str, Value] = {}  # accepted, but the host does not have it yet
         self._unanswered: list[Future[None]] = []
-        self._applied, self._closing = -math.inf, False
+        self._applied, self._pause_s, self._closing = -math.inf, APPLY_S, False
         self._control = ThreadPoolExecutor(1, "rtsep-control")
         self._words = ThreadPoolExecutor(1, "rtsep-words")
 
@@ -241,7 +243,7 @@ class Desk:
 
     def _hand_over_in_time(self) -> None:
         """Hand over, as soon as the host has had the last console for a while."""
-        time.sleep(max(0.0, min(APPLY_S, self._applied + APPLY_S - time.monotonic())))
+        time.sleep(max(0.0, min(self._pause_s, self._applied + self._pause_s - time.monotonic())))
         self._hand_over()
 
     def _hand_over(self) -> None:
@@ -251,6 +253,7 @@ class Desk:
         if not unanswered:
             return
         self._applied = time.monotonic()
+        self._pause_s = FLOOD_S if len(unheard) > FLOOD else APPLY_S
         try:
             self._host.apply(self._console, self._preset)
             for listener in self._listeners:

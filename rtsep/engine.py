@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -214,6 +215,7 @@ class Engine:
         with ThreadPoolExecutor(1, "rtsep-rehearsal") as as_the_worker:
             as_the_worker.submit(self._rehearse).result()
         self.pipeline.warm_up()
+        gc.freeze()  # to go through all that is loaded by now stops every thread for 60 to 100 ms
         self._device.start(self._prefill)
 
     def _rehearse(self) -> None:
@@ -258,6 +260,7 @@ class Engine:
         self.worker.obey(self._dropouts)  # else a recording that was to end would wait for ever
         self._takes.close()  # the worker is gone, so nobody hands anything over any more
         self._device.stop()
+        gc.unfreeze()
         if self._failure is not None:
             raise self._failure
 

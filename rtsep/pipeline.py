@@ -33,6 +33,7 @@ from rtsep.effects.rack import Rack
 from rtsep.effects.slot import Delay
 from rtsep.lanes import Lanes
 from rtsep.models.condition import Condition
+from rtsep.models.fade import Fade
 from rtsep.models.onnx import Step
 from rtsep.nn.streaming import select_rows
 from rtsep.separators.protocol import Steps
@@ -89,8 +90,7 @@ class Pipeline:
         """Of it only ``RAMPED`` is looked at here; the strips arrive as a condition."""
         self._at = {name: float(self.console[name]) for name in RAMPED}
         self._device = separator.device
-        self._fade: list[Condition] = []
-        self._condition = condition.to(self._device)
+        self._fade = Fade(condition.to(self._device))
         self._state = separator.initial_state(1, channels, len(condition), self._decoded)
         self._step: Step = step or separator.step
         self.live = False
@@ -131,7 +131,7 @@ class Pipeline:
         """
         self.live = True
         silence = torch.zeros(1, self.channels, self.separator.hop, device=self._device)
-        state = self.separator.initial_state(1, self.channels, len(self._condition), self._decoded)
+        state = self.separator.initial_state(1, self.channels, len(self._fade.now), self._decoded)
         for _ in range(hops):
             _, state = self._step(silence, self._film, state, self._model_mix)
 
@@ -141,10 +141,7 @@ class Pipeline:
 
     def set_condition(self, condition: Condition) -> None:
         """Hear something else from the next hop on, faded over ``FADE_HOPS``; the same changes nothing."""
-        condition = condition.to(self._device)
-        if condition.same(self._fade[-1] if self._fade else self._condition):
-            return
-        self._fade = self._condition.fade(condition)
+        self._fade.head_for(condition.to(self._device))
 
     @torch.inference_mode()
     def push(self, chunk: Samples) -> Samples:
@@ -175,7 +172,7 @@ class Pipeline:
     @property
     def _most_hops(self) -> int:
         """Live, a late chunk must not wait for the next; in a fade every hop has its own condition."""
-        if self._fade:
+        if self._fade.moving:
             return 1
         return self.timing.chunk_hops if self.live else MOST_HOPS
 
@@ -190,29 +187,31 @@ class Pipeline:
         """Run the model over the next ``hops`` of what waits."""
         size = hops * self.separator.hop
         chunk, self._waiting = self._waiting[:size], self._waiting[size:]
-        if self._fade:
-            before, (self._condition, *self._fade) = self._condition, self._fade
-            if before.strips != self._condition.strips:
-                rows = torch.tensor(before.rows(self._condition.strips), device=self._device)
+        if self._fade.moving:
+            before = self._fade.now
+            self._fade.move()
+            strips = self._fade.now.strips
+            if before.strips != strips:
+                rows = torch.tensor(before.rows(strips), device=self._device)
                 self._state = (self._state[0], select_rows(self._state[1], rows), self._state[2])
             self._stage()
-        mixture = torch.from_numpy(np.ascontiguousarray(chunk.T))[None].to(self._device)
+        mixture = torch.from_numpy(np.ascontiguousarray(chunk.T[None])).to(self._device)
         step = self._step if hops == 1 else self.separator.step
         separation, self._state = step(mixture, self._film, self._state, self._model_mix)
         self.hops += hops
-        wave = separation.wave[0].flatten(0, 1).T.cpu().numpy()
+        wave = separation.wave.cpu().numpy()  # (1, outputs, channels, samples)
+        wave = wave.reshape(-1, wave.shape[-1]).T
         skipped = min(self._early, len(wave))
         self._early -= skipped
         wave = wave[skipped:]
         passed, self._passed = self._passed[: len(wave)], self._passed[len(wave) :]
         self._low = np.concatenate([self._low, self._up.push(np.concatenate([wave, passed], axis=1))])
-        self._tracks.append(self._frame_gains(separation.upper_gain[0].T.cpu().numpy()))
+        self._tracks.append(self._frame_gains(separation.upper_gain.cpu().numpy()[0].T))
 
     def _stage(self) -> None:
         """Get ready what every hop under the current condition needs."""
-        self._model_mix, own_last = self._condition.staged()
-        self._film = self._condition.film[None, :, None]
-        self._direct_own_last = torch.cat([self._model_mix.dry[None], own_last]).cpu().numpy()
+        self._model_mix, self._direct_own_last = self._fade.now.staged()
+        self._film = self._fade.now.film[None, :, None]
 
     def _frame_gains(self, upper: NDArray[Any]) -> NDArray[np.float64]:
         """Upper gain (hops, outputs), with it those of dry and finished sounds: (hops, 4, outputs)."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rtsep.control import STRIPS, Console, Residual, Strip, linear
 from rtsep.models.condition import Condition
+from rtsep.models.fade import FADE_HOPS, Fade
 
 PARAMETERS = 6
 ROWS = {
@@ -169,6 +170,38 @@ def test_a_strip_that_comes_or_goes_has_its_own_words_all_the_way() -> None:
     start, end = condition(console(Strip("a"))), condition(console(Strip(), Strip("b")))
     for found in start.beside(end):
         assert torch.equal(found.film, torch.stack([ROWS["a"], ROWS["b"]]))
+
+
+def test_a_fade_goes_in_equal_steps_and_leaves_what_stays_the_same_untouched() -> None:
+    start, end = condition(console(Strip("a"))), condition(console(Strip("a", -20.0)))
+    fade = Fade(start)
+    assert not fade.moving
+    fade.head_for(end)
+    found = []
+    while fade.moving:
+        fade.move()
+        found.append(fade.now)
+    assert len(found) == FADE_HOPS
+    assert found[-1].same(end)
+    for hop, each in enumerate(found, 1):
+        assert float(each.mix.weights) == pytest.approx(1 - 0.9 * hop / FADE_HOPS)
+        assert each.film is start.film
+    fade.head_for(condition(console(Strip("a", -20.0))))
+    assert not fade.moving, "the same again changes nothing"
+
+
+def test_a_fade_that_is_overtaken_goes_on_from_where_it_is() -> None:
+    fade = Fade(condition(console(Strip("a"))))
+    fade.head_for(condition(console(Strip("b"))))
+    fade.move()
+    between = fade.now
+    fade.head_for(condition(console(Strip("b", -20.0))))
+    assert fade.now is between
+    for _ in range(FADE_HOPS):
+        assert fade.moving
+        fade.move()
+    assert not fade.moving
+    assert torch.equal(fade.now.film[0], ROWS["b"])
 
 
 def test_a_condition_goes_to_another_device_whole() -> None:

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from rtsep.control import STRIPS, Console, Strip
 from rtsep.models.bundle import load_bundle
-from rtsep.models.condition import FADE_HOPS, Condition
+from rtsep.models.condition import Condition
+from rtsep.models.fade import FADE_HOPS
 from rtsep.models.separator import Separator
 from rtsep.pipeline import RAMP_S, Pipeline
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rtsep.control import Console, linear
 from rtsep.models.separator import Mix
-
-FADE_HOPS = 3
-"""A prompt change is spread over so many hops."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Condition:
         whole = torch.tensor([1e9])  # any mask that is not quite zero becomes one
         return cls((0,), torch.zeros(1, parameters), Mix(whole, none, torch.ones(1, 1), none))
 
-    def staged(self) -> tuple[Mix, Tensor]:
+    def staged(self) -> tuple[Mix, NDArray[np.float32]]:
         """What to decode, and how the finished sounds become the outputs.
 
         Decoder and sum may change places only where the codec is a linear transform. So a strip with an
@@ -85,25 +84,28 @@ class Condition:
         What is decoded for the last output itself counts only if something goes in, and with its sign.
 
         Returns:
-            Its mix, and (2, O): the gain of each finished sound in its own output, and in the last one.
+            Its mix, and (3, O): the gain of the input in each output, and of each finished sound in its own
+            output, and in the last one.
         """
-        weights = self.mix.weights
-        if not self.apart:
-            sign = -1.0 if weights.sum() < 0 else 1.0
-            gains = weights.new_tensor([[0.0], [sign * bool(weights.any())]])
-            return (self.mix if sign > 0 else self.mix._replace(weights=-weights)), gains
-        decoded, gains = torch.zeros_like(weights), weights.new_zeros(2, len(weights))
-        for row, strip in enumerate(self.strips):
-            if strip in self.apart:
-                output = self.apart.index(strip)
-                decoded[output, row] = 1
-                gains[:, output] = weights[[output, -1], row]
-            else:
-                decoded[-1, row] = weights[-1, row]
+        weights = self.mix.weights.cpu().numpy()  # numpy keeps the interpreter while it works
+        gains = np.zeros((3, len(weights)), np.float32)
+        gains[0] = self.mix.dry.cpu().numpy()
+        decoded = weights
+        if self.apart:
+            decoded = np.zeros_like(weights)
+            for row, strip in enumerate(self.strips):
+                if strip in self.apart:
+                    output = self.apart.index(strip)
+                    decoded[output, row] = 1
+                    gains[1:, output] = weights[[output, -1], row]
+                else:
+                    decoded[-1, row] = weights[-1, row]
         sign = -1.0 if decoded[-1].sum() < 0 else 1.0
-        gains[1, -1] = sign * bool(decoded[-1].any())
-        decoded[-1] *= sign
-        return self.mix._replace(weights=decoded), gains
+        gains[2, -1] = sign * bool(decoded[-1].any())
+        if sign < 0 or self.apart:
+            decoded = np.concatenate([decoded[:-1], sign * decoded[-1:]])
+            return self.mix._replace(weights=torch.from_numpy(decoded).to(self.film.device)), gains
+        return self.mix, gains
 
     def __len__(self) -> int:
         """Number of prompts."""
@@ -111,13 +113,22 @@ class Condition:
 
     def to(self, device: torch.device) -> Condition:
         """The same on another device."""
+        if self.film.device == device:
+            return self
         mix = Mix(*(part.to(device) for part in self.mix))
         return replace(self, film=self.film.to(device), mix=mix)
 
     def same(self, other: Condition) -> bool:
         """Whether nothing would change."""
-        mine, theirs = (self.film, *self.mix), (other.film, *other.mix)
-        return self.strips == other.strips and all(map(torch.equal, mine, theirs))
+        return self.strips == other.strips and all(map(_equal, self._parts, other._parts))
+
+    def sharing(self, other: Condition) -> Condition:
+        """Itself, with the other's own tensors where they are equal: ``toward`` leaves those as they are."""
+        film, *mix = (
+            theirs if _equal(mine, theirs) else mine
+            for mine, theirs in zip(self._parts, other._parts, strict=True)
+        )
+        return replace(self, film=film, mix=Mix(*mix))
 
     def rows(self, strips: tuple[int, ...]) -> list[int]:
         """The row of each of ``strips``; the first for one that has none yet."""
@@ -146,15 +157,11 @@ class Condition:
 
     def toward(self, other: Condition, share: float) -> Condition:
         """Part of the way to another condition over the same strips; all of the way at 1."""
-        mix = Mix(
-            *(torch.lerp(mine, theirs, share) for mine, theirs in zip(self.mix, other.mix, strict=True))
+        film, *mix = (
+            mine if mine is theirs else torch.lerp(mine, theirs, share)
+            for mine, theirs in zip(self._parts, other._parts, strict=True)
         )
-        return replace(self, film=torch.lerp(self.film, other.film, share), mix=mix)
-
-    def fade(self, other: Condition) -> list[Condition]:
-        """What to hear in each of the next ``FADE_HOPS`` hops on the way to ``other``, which is the last."""
-        start, end = self.beside(other)
-        return [start.toward(end, hop / FADE_HOPS) for hop in range(1, FADE_HOPS)] + [other]
+        return replace(self, film=film, mix=Mix(*mix))
 
     def of_result(self, console: Console) -> Condition:
         """With what a console does to the result, which in the latent is part of the same mask."""
@@ -166,6 +173,14 @@ class Condition:
         return replace(self, mix=mix._replace(weights=gain * mix.weights, dry=dry))
 
     @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return (self.film, *self.mix)
+
+    @property
     def changes_nothing(self) -> bool:
         """Whether its one output is the untouched input."""
         return not self.mix.weights.any() and bool((self.mix.dry == 1).all())
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one is other or torch.equal(one, other)

@@ -11,6 +11,7 @@ from torch import Tensor
 from rtsep.control import Console
 from rtsep.errors import CodeError
 from rtsep.models.condition import Condition
+from rtsep.models.fade import Fade
 from rtsep.models.prompts import FilmCache
 from rtsep.serve.format import CodeFormat, Frames
 
@@ -46,11 +47,15 @@ class Session:
 
     def __init__(self, format: CodeFormat, condition: Condition, longest_wait: int | None = None) -> None:
         self.format, self.counts = format, Counts()
-        self.condition = condition
+        self._fade = Fade(condition)
         self._longest_wait = longest_wait
-        self._fade: list[Condition] = []
         self._waiting: deque[tuple[int, Tensor, bool]] = deque()
         self._next: int | None = None  # the number that should come next; a stream may begin with any
+
+    @property
+    def condition(self) -> Condition:
+        """What is done to the frame that was taken last."""
+        return self._fade.now
 
     @property
     def waiting(self) -> int:
@@ -60,9 +65,9 @@ class Session:
     def turn(self, condition: Condition) -> None:
         """Edit otherwise from the next frame on, faded where there was one; the same changes nothing."""
         if self._next is None:
-            self.condition = condition
-        elif not condition.same(self._fade[-1] if self._fade else self.condition):
-            self._fade = self.condition.fade(condition)
+            self._fade = Fade(condition)
+        else:
+            self._fade.head_for(condition)
 
     def put(self, frames: Frames) -> None:
         """Take frames; missing ones are counted, and after many the session begins anew.
@@ -86,8 +91,8 @@ class Session:
     def take(self) -> tuple[int, Tensor, Condition, bool]:
         """The next frame: its number, its codes, what to do to it, and whether to begin anew before it."""
         number, codes, anew = self._waiting.popleft()
-        if self._fade:
-            self.condition, *self._fade = self._fade
+        if self._fade.moving:
+            self._fade.move()
         self._count(edited=1)
         return number, codes, self.condition, anew
 
