@@ -16,7 +16,7 @@ from rtsep.control import InsertSpec
 from rtsep.effects.board import builtin_names
 from rtsep.effects.protocol import EffectError, Format
 from rtsep.effects.rack import Rack
-from rtsep.effects.remote import MISSES, STALLED_S, Remote
+from rtsep.effects.remote import MISSES, REST_S, STALLED_S, Remote
 from rtsep.effects.stream import Stream
 from rtsep.errors import ConfigError
 
@@ -285,7 +285,7 @@ def test_an_effect_that_sleeps_is_not_waited_for(tmp_path: Path) -> None:
     assert_bypassed_from_the_marked_block_on(x, y)
 
 
-def test_an_effect_that_was_late_comes_back_and_one_that_always_is_does_not(tmp_path: Path) -> None:
+def test_an_effect_that_was_late_comes_back_and_one_that_often_is_rests_first(tmp_path: Path) -> None:
     x = marked()
     wait = "[time.sleep(0.001) for _ in iter(lambda: os.path.exists('" + str(tmp_path / "go") + "'), True)]"
     with Rack([faulty(tmp_path, wait)], FORM, live=False) as rack:
@@ -304,7 +304,16 @@ def test_an_effect_that_was_late_comes_back_and_one_that_always_is_does_not(tmp_
             (tmp_path / "go").unlink()
         rack._patience.span_s = 0.005
         blocks(rack, x[4800:5280])
-        assert rack.faults[0].endswith(f"is bypassed: it was too slow {MISSES} times in 10 s")
+        too_slow = f"is bypassed until it answers: too slow {MISSES} times in 10 s, it is left alone for 10 s"
+        assert rack.faults[0].endswith(too_slow)
+        (tmp_path / "go").touch()
+        assert slot._effect._sound.poll(20)
+        rack._patience.span_s = 60
+        blocks(rack, noise(round(REST_S * 48_000), 2))
+        assert rack.faults[0].endswith(too_slow)
+        y = blocks(rack, x[:4800])
+        assert rack.faults == ("",)
+        assert np.abs(y[960:] - x[960 - 48 : 4800 - 48] / 2).max() <= 1e-6
 
 
 def test_switched_off_is_the_untouched_sound_and_back_without_a_step() -> None:

@@ -212,7 +212,9 @@ onnxruntime.InferenceSession({str(shipped.graph)!r}, providers=["CPUExecutionPro
 
 def test_the_graphs_of_a_bundle_are_made_by_one_command_and_held_against_pytorch(exported: Exported) -> None:
     names = [Path(line.split(":")[0]).name for line in exported.said]
-    assert names == ["step.onnx", "step.int8.onnx", "codes-1.onnx"]
+    assert names == ["step.onnx", "step.int8.onnx", "codes-1.onnx", "edge-1-send.onnx", "edge-1-hear.onnx"]
     assert all("differs from PyTorch by" in line for line in exported.said)
     assert float(exported.said[0].split()[-4]) < CLOSE
-    assert load_bundle(str(exported.bundle)).code_graph(1) is not None
+    made = load_bundle(str(exported.bundle))
+    assert made.code_graph(1) is not None
+    assert made.edge_graphs(1) is not None

@@ -31,10 +31,11 @@ LOADED_S = 60.0
 STALLED_S = 0.25
 """Sound that an effect may leave unanswered before it is ended."""
 
-MISSES, MISSES_S = 20, 10.0
-"""So many deadlines missed within so much sound, 2 % of all, and it is too slow. One that really is misses
-most of them; on a machine whose processors are taken away now and then, any effect misses a few."""
+MISSES, MISSES_S, REST_S = 20, 10.0, 10.0
+"""So many deadlines missed within so much sound, 2 % of all, and it is not asked any more for a while: each
+costs a wait, and the machine may have less to do then."""
 
+_TOO_SLOW = f"too slow {MISSES} times in {MISSES_S:g} s, it is left alone for {REST_S:g} s"
 _FINE, _WRONG = b"+", b"-"
 _PRIORITY = 9
 """Real-time priority, one below the audio worker's: it must never have to wait for an effect that spins."""
@@ -96,6 +97,7 @@ class Remote:
         self._owed = 0  # samples since a block that is not answered yet
         self._heard = 0  # samples so far
         self._missed: tuple[int, ...] = ()
+        self._rests_until = 0
 
     @property
     def knobs(self) -> Knobs:
@@ -119,14 +121,15 @@ class Remote:
     def process(self, block: Samples) -> Samples:
         """See ``Effect``."""
         self._heard += block.shape[1]
+        if self._heard <= self._rests_until:
+            raise LateError(_TOO_SLOW)
         try:
             if self._owed:
                 self._wait_on(block.shape[1])
             self._sound.send_bytes(block.tobytes())
             if not self._sound.poll(self._patience.left_s):
                 self._owed = block.shape[1]
-                self._count_miss()
-                raise LateError("it has not answered in time")
+                raise LateError(_TOO_SLOW if self._too_slow() else "it has not answered in time")
             return self._answer(block)
         except (EOFError, OSError) as error:
             raise EffectError(f"it crashed{self._ending()}") from error
@@ -163,11 +166,14 @@ class Remote:
             raise EffectError(f"it has not answered for {1000 * STALLED_S:g} ms")
         raise LateError("it has not answered in time")
 
-    def _count_miss(self) -> None:
+    def _too_slow(self) -> bool:
+        """Count a miss; whether it was one too many, and the effect rests."""
         since = self._heard - MISSES_S * self._form.sample_rate
         self._missed = (*(at for at in self._missed if at > since), self._heard)
-        if len(self._missed) >= MISSES:
-            raise EffectError(f"it was too slow {MISSES} times in {MISSES_S:g} s")
+        if len(self._missed) < MISSES:
+            return False
+        self._missed, self._rests_until = (), self._heard + round(REST_S * self._form.sample_rate)
+        return True
 
     def _answer(self, block: Samples | None) -> Samples:
         message = self._sound.recv_bytes()

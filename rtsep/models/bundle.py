@@ -7,6 +7,8 @@
     step.onnx            one hop as a graph without weights, for ONNX Runtime; may be missing
     step.int8.onnx       the same, which takes the masker's matrices as bytes; may be missing
     codes-7.onnx         one frame of a stream of codes, of 7 codebooks, as a graph; may be missing
+    edge-7-send.onnx     one frame of an edge, from sound to such codes, as a graph, and
+    edge-7-hear.onnx     from codes to latents; may be missing, both
     films.safetensors    FiLM parameters of prompts that are wanted at once, by prompt; may be missing
     README.md            the model card: data and licences, steps, figures, limits
 
@@ -38,6 +40,7 @@ DEFAULT_BUNDLE = "default"
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
 GRAPH, INT8_GRAPH, FILMS = "step.onnx", "step.int8.onnx", "films.safetensors"
 CODE_GRAPH = "codes-{}.onnx"
+EDGE_GRAPHS = "edge-{}-send.onnx", "edge-{}-hear.onnx"
 """With the number of codebooks."""
 
 
@@ -85,6 +88,11 @@ class Bundle:
         """The graph of one frame of codes of that many codebooks, where there is one."""
         path = self.path / CODE_GRAPH.format(codebooks)
         return path if path.is_file() else None
+
+    def edge_graphs(self, codebooks: int) -> tuple[Path, Path] | None:
+        """The graphs of a frame of so many codebooks that is sent, and that is heard, if there are any."""
+        send, hear = (self.path / name.format(codebooks) for name in EDGE_GRAPHS)
+        return (send, hear) if send.is_file() and hear.is_file() else None
 
     @property
     def films(self) -> Path | None:

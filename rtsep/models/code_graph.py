@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from rtsep.models.bundle import Bundle
 from rtsep.models.code_path import CodePath, CodeStep, Edits, PathState
-from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered
+from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered, randomised
 from rtsep.models.separator import Mix, Separator
 from rtsep.nn.streaming import join_rows, select_rows
 
@@ -54,10 +53,7 @@ def export_code_step(separator: Separator, codebooks: int, path: Path) -> None:
     Raises:
         BundleError: the packages onnx and onnxscript are missing.
     """
-    # Equal weights, such as those that training has not moved yet, would become one weight in the graph.
-    separator = copy.deepcopy(separator)
-    for parameter in separator.parameters():
-        parameter.copy_(torch.randn_like(parameter))
+    separator = randomised(separator)
     if separator.masker.causal:
         separator.masker.positions.ring = True
     sessions, channels, prompts, places = 5, 2, 7, 3

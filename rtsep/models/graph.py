@@ -5,11 +5,12 @@ The same arithmetic as the module they were made of, in one call instead of hund
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from rtsep.models import int8
 from rtsep.nn.streaming import State
 
 _OPSET = 23
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def export_graph(
@@ -92,6 +95,15 @@ def export_graph(
     if int8_path is not None:
         int8.quantize(model, map(_marked, int8_weights))
         int8_path.write_bytes(model.SerializeToString())
+
+
+def randomised(module: _Module) -> _Module:
+    """A copy to export: weights that are equal, such as those training has not moved, would become one."""
+    module = copy.deepcopy(module)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    return module
 
 
 class Graph:

@@ -8,7 +8,6 @@ so that it takes a bundle's own, and it serves any number of prompts and channel
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered
+from rtsep.models.graph import Graph, export_graph, leaves, like, not_this_models, numbered, randomised
 from rtsep.models.separator import Mix, Separation, Separator
 from rtsep.nn.streaming import State
 
@@ -66,10 +65,7 @@ def export_step(separator: Separator, path: Path, int8_path: Path | None = None)
     Raises:
         BundleError: the packages are missing.
     """
-    # Equal weights, such as those that training has not moved yet, would become one weight in the graph.
-    separator = copy.deepcopy(separator)
-    for parameter in separator.parameters():
-        parameter.copy_(torch.randn_like(parameter))
+    separator = randomised(separator)
     prompts, channels, outputs = _EXAMPLE
     state = separator.initial_state(1, channels, prompts, outputs)
     # Two caches may be one tensor at the start: the exporter would take them for one for ever.

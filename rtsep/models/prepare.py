@@ -8,9 +8,10 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from rtsep.models.bundle import CODE_GRAPH, FILMS, GRAPH, INT8_GRAPH, load_bundle
+from rtsep.models.bundle import CODE_GRAPH, EDGE_GRAPHS, FILMS, GRAPH, INT8_GRAPH, load_bundle
 from rtsep.models.code_graph import differing_codes, export_code_step
 from rtsep.models.code_path import codebooks_within
+from rtsep.models.edge_path import edge_difference, export_edge
 from rtsep.models.onnx import difference, export_step
 from rtsep.models.prompts import FilmCache
 from rtsep.models.text import clean_prompt
@@ -20,7 +21,7 @@ BUILT_IN = ("speech", "music", "sound effects")
 
 
 def export_graphs(folder: Path, codebooks: Iterable[int] = ()) -> dict[Path, str]:
-    """Write a bundle's graphs, of one hop and of one frame of codes, and hold them against PyTorch.
+    """Write a bundle's graphs, of a hop, of a frame of codes and of an edge's; hold them against PyTorch.
 
     Args:
         folder: of a bundle with configuration and weights.
@@ -42,6 +43,10 @@ def export_graphs(folder: Path, codebooks: Iterable[int] = ()) -> dict[Path, str
         path = folder / CODE_GRAPH.format(count)
         export_code_step(separator, count, path)
         found[path] = f"{100 * differing_codes(path, separator, count):.2g} % of codes"
+        send, hear = (folder / name.format(count) for name in EDGE_GRAPHS)
+        export_edge(separator, count, send, hear)
+        far = f"{edge_difference(send, hear, separator, count):.1e} of full scale"
+        found |= {send: far, hear: far}
     return found
 
 

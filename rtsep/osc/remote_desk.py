@@ -9,10 +9,13 @@ from dataclasses import replace
 from itertools import count
 
 from rtsep.control import Command, Console, SetParameter, SetParameters, Status, Value
-from rtsep.osc.wire import Counts, Courier, Facts, Request, Update, Wire
+from rtsep.osc.wire import FLOOD_S, GATHER_S, Counts, Courier, Facts, Request, Update, Wire
 from rtsep.presets import Presets
 
 Listener = Callable[[Mapping[str, Value]], None]
+
+FLOOD = 4
+"""More commands than that in one request, and the next one waits a little longer for company."""
 
 COUNTS_S = 0.2
 """How often the other side gets the counts, where nothing else is to be said."""
@@ -125,6 +128,7 @@ class RemoteDesk:
         with self._lock:
             given, self._commands = self._commands, []
             said, self._said = tuple(self._said), []
+        self._courier.gather_s = FLOOD_S if len(given) > FLOOD else GATHER_S
         looked_at, self._looked_at = self._looked_at, False
         counts = replace(self.counts)
         if not (given or said or looked_at or counts != self._told):

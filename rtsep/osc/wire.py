@@ -14,8 +14,9 @@ from typing import Any, BinaryIO, NamedTuple
 from rtsep.control import Command, Console, Status
 from rtsep.osc.subscribers import Sender
 
-GATHER_S = 0.005
-"""What follows within so short a time travels together: every message wakes the process of the engine."""
+GATHER_S, FLOOD_S = 0.005, 0.02
+"""What follows within so short a time travels together, and in a flood within a longer one: every message
+wakes the process of the engine."""
 
 
 class Facts(NamedTuple):
@@ -144,6 +145,8 @@ class Courier(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._wire, self._news, self._every_s = wire, news, every_s
         self._called, self._stopping = threading.Event(), threading.Event()
+        self.gather_s = GATHER_S
+        """What passes between two journeys at the least."""
 
     def call(self) -> None:
         """There is something to carry; from any thread."""
@@ -165,7 +168,7 @@ class Courier(threading.Thread):
         while True:
             last = self._stopping.is_set()
             if self._called.wait(self._every_s):
-                self._stopping.wait(max(0.0, sent_s + GATHER_S - time.monotonic()))
+                self._stopping.wait(max(0.0, sent_s + self.gather_s - time.monotonic()))
                 self._called.clear()
                 sent_s = time.monotonic()
             news = self._news()

@@ -19,6 +19,7 @@ from torch import Tensor
 from rtsep.control import STRIPS, Value
 from rtsep.errors import EngineError
 from rtsep.models.bundle import Bundle
+from rtsep.models.edge_path import edge_path
 from rtsep.models.separator import Mix, Separation, Separator
 from rtsep.models.text import clean_prompt
 from rtsep.nn.streaming import State
@@ -97,6 +98,7 @@ class Edge(LiveSeparator):
         self.name, self.description = bundle.name, f"{bundle.config.description}; masked by a server"
         self._bundle, self._dial, self._codebooks, self._live = bundle, dial, codebooks, live
         self._codec = bundle.separator.codec
+        self._send, self._hear = edge_path(bundle, CodeFormat.of(bundle, codebooks).codebooks)
         config = self._codec.config
         self.delay, self.counts = delay, EdgeCounts()
         self.sample_rate, self.hop = config.sample_rate, config.hop
@@ -158,8 +160,7 @@ class Edge(LiveSeparator):
             self._begin(number)
             coding, _ = quantizer.initial_state(format.channels)  # as the server does
         self._ask(line, condition, mix)
-        latent, encoder_state = self._codec.encode(mixture[0][:, None], encoder_state)
-        codes, coding = quantizer.encode(latent, coding, format.codebooks)
+        latent, codes, (encoder_state, coding) = self._send(mixture[0][:, None], (encoder_state, coding))
         line.send(Frames(self._sent, codes.permute(2, 0, 1).contiguous().numpy()))
         gains, heard, early = [], [], max(0, self._oldest + self.delay - self._sent)
         for frame in latent.split(1, dim=-1):
@@ -241,12 +242,10 @@ class Edge(LiveSeparator):
         codes = torch.from_numpy(frames.codes[stale:]).permute(1, 2, 0)
         if not codes.shape[-1]:
             return
-        quantizer = self._codec.quantizer
         if self._decoding is None:
-            self._decoding = quantizer.initial_state(len(codes))[1]
-        edited, _ = quantizer.decode(codes, self._decoding)
-        mended, self._decoding = quantizer.decode(codes, self._decoding, mend=True)
-        for offset, latent in enumerate(torch.stack([mended, edited]).split(1, dim=-1), stale):
+            self._decoding = self._codec.quantizer.initial_state(len(codes))[1]
+        both, self._decoding = self._hear(codes, self._decoding)
+        for offset, latent in enumerate(both.split(1, dim=-1), stale):
             number = frames.number + offset
             if number >= wanted:
                 self._came[number] = latent
