@@ -3,17 +3,19 @@
     python benchmarks/serve_storm.py --seconds 300               # in real time: 5 % lost, up to 40 ms late
     python benchmarks/serve_storm.py --seconds 300 --simulated   # on a clock of its own, without sockets
 
-The server is a process of its own, with the default bundle. Frames are dropped on the way there, answers held
-back on the way here, in their order, as TCP keeps it. On a busy machine only the simulated storm says
-something about the line.
+The server is a process of its own, with the default bundle; the edge runs as a live engine runs it. Frames
+are dropped on the way there, answers held back on the way here, in their order, as TCP keeps it. On a busy
+machine only the simulated storm says something about the line.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -28,10 +30,12 @@ from rich import print as show
 from serve_fuzz import server
 
 from rtsep.control import Console, Value
+from rtsep.engine import SWITCH_INTERVAL_S
 from rtsep.models.bundle import Bundle, load_bundle
 from rtsep.models.condition import Condition
 from rtsep.models.prompts import FilmCache
 from rtsep.pipeline import Pipeline
+from rtsep.priority import hurry
 from rtsep.serve.edge import Edge, Line, frames_within
 from rtsep.serve.format import CodeFormat, Frames
 from rtsep.serve.link import Link, Target
@@ -143,6 +147,7 @@ def storm(url: str, seconds: float, codebooks: int | None, simulated: bool) -> d
     pipeline = Pipeline(edge, Condition.of(console, edge.condition, 1), RATE, 1)
     pipeline.console = console
     pipeline.warm_up()
+    gc.freeze()
     size = round(RATE * edge.hop / edge.sample_rate)
     block = np.random.default_rng(0).standard_normal((size, 1)).astype(np.float32) * np.float32(LEVEL)
     hops, lost, run, longest, came_out, behind_s, wrong = round(seconds * RATE / size), 0, 0, 0, 0, 0.0, 0
@@ -174,6 +179,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    hurry()
     before = os.getloadavg()
     with nullcontext(("", 0)) if given.simulated else server() as (url, _):
         report = storm(url, given.seconds, given.codebooks, given.simulated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import signal
 import sys
@@ -105,6 +106,7 @@ async def _serve(bundle_name: str, settings: ServerSettings) -> None:
             loop.add_signal_handler(number, ended.set)
     server = Server(load_bundle(bundle_name), settings)
     async with server.open() as (host, port):
+        gc.freeze()  # to go through all that is loaded by now stops every session for several frames
         scheme = "wss" if settings.tls else "ws"
         shown = f"[{host}]" if ":" in host else host
         print(f"serving {bundle_name} on {scheme}://{shown}:{port}", flush=True)
