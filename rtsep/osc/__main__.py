@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def main() -> None:
         return
     desk.counts = server.counts
     wire.send(Listening(server.address))
+    gc.freeze()  # to go through all that is loaded by now holds an answer up for tens of milliseconds
     with server, _described(beginning.name, server, desk):
         desk.follow(server.tell)
 
