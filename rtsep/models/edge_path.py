@@ -154,16 +154,18 @@ def _steps(send: Path, hear: Path, separator: Separator, codebooks: int) -> tupl
     """The graphs where one frame is asked for, the paths themselves where there are several."""
     flat_send, flat_hear = _FlatSend(separator, codebooks), _FlatHear(separator)
     sending, hearing = Graph(send, flat_send), Graph(hear, flat_hear)
+    send_several: Send = flat_send.path
+    hear_several: Hear = flat_hear.path
 
     def send_one(sound: Tensor, state: SendState) -> tuple[Tensor, Tensor, SendState]:
         if sound.shape[-1] != separator.hop:
-            return flat_send.path(sound, state)  # type: ignore[no-any-return]
+            return send_several(sound, state)
         latent, codes, *after = sending(sound, *leaves(state))
         return latent, codes, like(flat_send.form, iter(after))
 
     def hear_one(codes: Tensor, state: State) -> tuple[Tensor, State]:
         if codes.shape[-1] != 1:
-            return flat_hear.path(codes, state)  # type: ignore[no-any-return]
+            return hear_several(codes, state)
         both, *after = hearing(codes, *leaves(state))
         return both, like(flat_hear.form, iter(after))
 
