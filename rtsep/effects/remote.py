@@ -2,7 +2,7 @@
 
 A block goes there and back through a pipe while the audio worker waits; no latency comes on top, and what
 the reserve for a late worker is for pays for the wait. Who has not answered in time is not waited for again
-until it has, and who does that too often, or for too long, is ended.
+until it has; who does that too often is left alone for a while, and who does not answer at all is ended.
 """
 
 from __future__ import annotations
