@@ -19,7 +19,7 @@ from rtsep.blueprint import Blueprint, Films
 from rtsep.config import DEFAULT_RESERVE_MS
 from rtsep.control import Command, Console, Quit, Record, ResetCounts, Status
 from rtsep.effects.rack import Rack
-from rtsep.errors import CommandError, DeviceError, EngineError
+from rtsep.errors import STOPPED, CommandError, DeviceError, EngineError
 from rtsep.failsafe import Failsafe
 from rtsep.load import Load
 from rtsep.models.condition import Condition
@@ -178,7 +178,7 @@ class Engine:
             EngineError: the engine has been stopped.
         """
         if self._stopping.is_set():  # nobody would end a recording that begins now
-            raise EngineError("the engine has stopped: start it again")
+            raise EngineError(STOPPED)
         match command:
             case ResetCounts():
                 self.worker.orders.put(command)

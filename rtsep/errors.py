@@ -46,3 +46,7 @@ class CodeError(RtsepError):
 
 class EngineError(RtsepError):
     """The running engine cannot go on, or is asked for something in the wrong state."""
+
+
+STOPPED = "the engine has stopped: start it again"
+"""Said of a command that nobody obeys any more."""

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"errors", "control", "config", "presets", "latency", "priority"},
-    {"audio", "nn", "osc", "midi", "desk", "compute", "effects"},
+    {"audio", "nn", "remote", "osc", "midi", "desk", "compute", "effects"},
     {"models", "separators"},
     {"pipeline", "lanes", "timing", "tracks", "recorder", "worker", "load", "blueprint"},
     {"engine", "failsafe", "render", "conformance", "train", "evaluate", "serve"},
@@ -26,6 +26,7 @@ HEAVY = {"torch", "numpy", "soundfile", "sounddevice"}
 FORBIDDEN = {
     "audio": {"torch", "nn", "osc", "desk"},
     "nn": {"numpy", "audio", "soundfile", "sounddevice", "osc", "desk"},
+    "remote": HEAVY | {"audio", "nn", "osc", "midi", "desk", "effects"},
     "osc": HEAVY | {"audio", "nn", "midi", "effects"},
     "midi": HEAVY | {"audio", "nn", "osc", "desk", "effects"},
     "desk": HEAVY | {"audio", "nn", "osc", "midi", "effects"},

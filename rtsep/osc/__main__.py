@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,17 +11,17 @@ from contextlib import contextmanager
 from rtsep.errors import EngineError, RtsepError
 from rtsep.osc.announce import Announcement
 from rtsep.osc.http import QueryServer
-from rtsep.osc.remote_desk import RemoteDesk
+from rtsep.osc.messages import Beginning, Listening
 from rtsep.osc.server import OscServer
-from rtsep.osc.wire import Beginning, Listening, Wire
 from rtsep.presets import Presets
+from rtsep.remote.desk import RemoteDesk
+from rtsep.remote.wire import Wire
 
 
 def main() -> None:
     """Serve until the engine's process hangs up, or is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's, which then hangs up
-    wire = Wire(sys.stdin.buffer, sys.stdout.buffer)
-    sys.stdout = sys.stderr  # whatever prints must not come in between
+    wire = Wire.of_this_process()
     try:
         beginning: Beginning = wire.receive()
     except EOFError:

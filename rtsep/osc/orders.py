@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from rtsep.control import Command, SetParameter
-from rtsep.errors import CommandError, EngineError
+from rtsep.errors import STOPPED, CommandError, EngineError
 from rtsep.osc.guard import Budget
 from rtsep.osc.subscribers import Sender
 
@@ -112,7 +112,7 @@ class Orders:
             try:
                 future = self._submit(order.command)
             except RuntimeError:  # an executor that was shut down takes nothing any more
-                self._done(order, EngineError("the engine has stopped: start it again"))
+                self._done(order, EngineError(STOPPED))
                 continue
             future.add_done_callback(partial(self._over, order))
 

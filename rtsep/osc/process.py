@@ -9,38 +9,25 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from rtsep.control import OSC_PORT, Console, Status, Value
+from rtsep.control import OSC_PORT, Status
 from rtsep.errors import EngineError, RtsepError
-from rtsep.osc.desk import Desk
+from rtsep.osc.messages import Beginning, Listening
 from rtsep.osc.subscribers import Sender
-from rtsep.osc.wire import Beginning, Counts, Courier, Facts, Listening, Request, Update, Wire
-
-STATUS_S = 1 / 30
-"""How often the server gets a new status: meters are sent no more often."""
-
-LOOKED_AT_S = 1.0
-"""Spectra are made for so long after somebody has looked at them."""
-
-ENDS_S = 5.0
-"""A server that is to end gets so long, to say goodbye to the network, before it is killed."""
+from rtsep.remote.child import Child
+from rtsep.remote.messages import Counts, Update
+from rtsep.remote.served import STATUS_S, Desk, ServedDesk
+from rtsep.remote.wire import Courier
 
 AGAIN_S = 1.0
 """What passes before a server that could not be started again is tried once more."""
-
-NO_CONSOLE = Console()
 
 
 class OscProcess:
@@ -50,18 +37,12 @@ class OscProcess:
     """
 
     def __init__(self) -> None:
-        self.counts = Counts()
         self.address: Sender = ("", 0)
         """Host and port that it listens on."""
-        self._lock, self._starting, self._closing = threading.Lock(), threading.Lock(), False
-        self._told: Facts | None = None
-        self._changed: dict[str, None] = {}
-        self._answers: list[tuple[int, BaseException | None]] = []
-        self._errors: deque[str] = deque(maxlen=16)
-        self._looked_at_s = -LOOKED_AT_S
-        self._thread = threading.Thread(target=self._attend, name="rtsep-osc", daemon=True)
+        self._starting, self._closing = threading.Lock(), False
         self._end_listening: Callable[[], None] = lambda: None
-        self._start()
+        self._thread = threading.Thread(target=self._attend, name="rtsep-osc", daemon=True)
+        self._load()
 
     def listen(
         self,
@@ -93,27 +74,32 @@ class OscProcess:
             ConfigError: the host is no address of this computer, or senders have to be named.
             EngineError: every port is in use.
         """
-        self._desk, self._status, self._spectra, self._say = desk, status, spectra, say
-        self._beginning = Beginning(host, ports, tuple(allow), name, presets, self._facts, self._bare_status)
+        self._say = say
+        self._served = served = ServedDesk(desk, status, spectra, say, self._call)
+        self._end_listening = served.leave
+        self._beginning = Beginning(host, ports, tuple(allow), name, presets, served.facts, served.status)
         first = self._first_answer()
         if not isinstance(first, Listening):
             self.close()
             raise first
         self.address = first.address
         self._beginning = replace(self._beginning, ports=range(self.address[1], self.address[1] + 1))
-        self._end_listening = desk.listen(self._accepted)
         self._thread.start()
         return self
 
     @property
     def pid(self) -> int:
         """Of the server's process."""
-        return self._process.pid
+        return self._child.pid
+
+    @property
+    def counts(self) -> Counts:
+        """What came in, as far as the server has told."""
+        return self._served.counts
 
     def tell(self, error: str) -> None:
         """Tell every subscriber what has gone wrong elsewhere; from any thread."""
-        self._errors.append(error)
-        self._courier.call()
+        self._served.tell(error)
 
     def close(self) -> None:
         """End the process, and give the port back."""
@@ -121,10 +107,10 @@ class OscProcess:
             self._end_listening()
         with self._starting:
             self._closing = True
-            self._end()
+            self._child.end(self._courier)
         if self._thread.ident is not None:
             self._thread.join()
-        self._wire.close()
+        self._child.wire.close()
 
     def __enter__(self) -> Self:
         return self
@@ -134,110 +120,46 @@ class OscProcess:
     ) -> None:
         self.close()
 
-    @property
-    def _facts(self) -> Facts:
-        return Facts(self._desk.console, self._desk.preset, self._desk.learning)
+    def _load(self) -> None:
+        self._child = Child("rtsep.osc")
+        self._courier = Courier(self._child.wire, self._news, STATUS_S, "rtsep-osc-out")
 
-    @property
-    def _bare_status(self) -> Status:
-        return replace(self._status(), console=NO_CONSOLE)
+    def _news(self) -> Update:
+        return self._served.update()
 
-    def _start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rtsep.osc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._wire = Wire(self._process.stdout, self._process.stdin)  # type: ignore[arg-type]
-        self._courier = Courier(self._wire, self._update, STATUS_S, "rtsep-osc-out")
+    def _call(self) -> None:
+        self._courier.call()
 
     def _first_answer(self) -> Listening | RtsepError:
         """Say what to be, and hear whether it can."""
         try:
-            self._wire.send(self._beginning)
-            answer: Listening | RtsepError = self._wire.receive()
+            self._child.wire.send(self._beginning)
+            answer: Listening | RtsepError = self._child.wire.receive()
         except (EOFError, OSError):
-            self._end()
-            return EngineError(f"the OSC server could not be started (code {self._process.returncode})")
+            self._child.end(self._courier)
+            return EngineError(f"the OSC server could not be started (code {self._child.code})")
         if isinstance(answer, Listening):
             self._courier.start()
         return answer
-
-    def _end(self) -> None:
-        """Hang up, and wait until the process is gone."""
-        self._courier.stop()
-        self._courier.done(ENDS_S)
-        if self._courier.is_alive():  # stuck in a pipe that nobody empties
-            self._process.kill()
-        self._wire.hang_up()
-        try:
-            self._process.wait(ENDS_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
     def _attend(self) -> None:
         """Do what the server wants; start another one where it has died."""
         while True:
             try:
                 while True:
-                    self._obey(self._wire.receive())
+                    self._served.obey(self._child.wire.receive())
             except EOFError:
                 pass
             with self._starting:
                 if self._closing:
                     return
-                self._end()
-                self._wire.close()
-                self._say(f"the OSC server ended (code {self._process.returncode}) and is started again")
-                with self._lock:  # what was on its way has nobody to go to
-                    self._told, self._changed, self._answers = None, {}, []
-                    self._beginning = replace(self._beginning, facts=self._facts, status=self._bare_status)
-                    self._start()
+                self._child.end(self._courier)
+                self._child.wire.close()
+                self._say(f"the OSC server ended (code {self._child.code}) and is started again")
+                self._served.forget()
+                facts, status = self._served.facts, self._served.status
+                self._beginning = replace(self._beginning, facts=facts, status=status)
+                self._load()
                 again = isinstance(self._first_answer(), Listening)
             if not again:
                 time.sleep(AGAIN_S)
-
-    def _obey(self, request: Request) -> None:
-        self.counts = request.counts
-        if request.spectra:
-            self._looked_at_s = time.monotonic()
-        for text in request.said:
-            self._say(text)
-        for number, command in request.commands:
-            try:
-                answer = self._desk.submit(command)
-            except RuntimeError:  # an executor that was shut down takes nothing any more
-                self._done(number, EngineError("the engine has stopped: start it again"))
-            else:
-                answer.add_done_callback(partial(self._over, number, self._process.pid))
-
-    def _accepted(self, values: Mapping[str, Value]) -> None:
-        """Called in the desk's thread."""
-        with self._lock:
-            self._changed |= dict.fromkeys(values)
-        self._courier.call()
-
-    def _over(self, number: int, asked_by: int, answer: Future[None]) -> None:
-        """Called in the desk's thread."""
-        if asked_by == self._process.pid:
-            self._done(number, answer.exception())
-
-    def _done(self, number: int, error: BaseException | None) -> None:
-        if error is not None and not isinstance(error, RtsepError):
-            error = RuntimeError(repr(error))  # what cannot be pickled would end all
-        with self._lock:
-            self._answers.append((number, error))
-        self._courier.call()
-
-    def _update(self) -> Update:
-        with self._lock:
-            changed, self._changed = tuple(self._changed), {}
-            answers, self._answers = tuple(self._answers), []
-        errors = tuple(self._errors.popleft() for _ in range(len(self._errors)))
-        facts = self._facts  # now, so that they are no older than what is answered
-        known, self._told = self._told, facts
-        same = known is not None and all(a is b for a, b in zip(known, facts, strict=True))
-        wanted = time.monotonic() - self._looked_at_s < LOOKED_AT_S
-        spectra: Any = self._spectra() if wanted else None
-        return Update(None if same else facts, changed, answers, errors, self._bare_status, spectra)

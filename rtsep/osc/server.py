@@ -26,7 +26,7 @@ from rtsep.osc.sockets import bound, is_own
 from rtsep.osc.subscribers import Sender, Subscribers
 from rtsep.osc.subscribing import UNSUBSCRIBE
 from rtsep.osc.telling import Telling
-from rtsep.osc.wire import Counts
+from rtsep.remote.messages import Counts
 
 LOG = logging.getLogger(__name__)
 

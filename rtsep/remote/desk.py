@@ -1,4 +1,4 @@
-"""The desk as the process of the OSC server sees it: the real one is where the engine is."""
+"""The desk as another process sees it: the real one is where the engine is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 
 from rtsep.control import Command, Console, SetParameter, SetParameters, Status, Value
-from rtsep.osc.wire import FLOOD_S, GATHER_S, Counts, Courier, Facts, Request, Update, Wire
+from rtsep.errors import STOPPED, EngineError
 from rtsep.presets import Presets
+from rtsep.remote.messages import Counts, Facts, Request, Update
+from rtsep.remote.wire import FLOOD_S, GATHER_S, Courier, Wire
 
 Listener = Callable[[Mapping[str, Value]], None]
 
@@ -22,7 +24,7 @@ COUNTS_S = 0.2
 
 
 class RemoteDesk:
-    """Hands commands to the other process and knows what that has said last; a ``rtsep.osc.desk.Desk``.
+    """Hands commands to the other process and knows what that has said last; an ``rtsep.osc.desk.Desk``.
 
     Args:
         wire: to the other process.
@@ -42,8 +44,9 @@ class RemoteDesk:
         self._said: list[str] = []
         self._asked: dict[int, list[Future[None]]] = {}
         self._numbers = count()
-        self._told = Counts()
-        self._courier = Courier(wire, self._request, COUNTS_S, "rtsep-osc-out")
+        self._told, self._ended = Counts(), False
+        self.courier = Courier(wire, self._request, COUNTS_S, "rtsep-desk-out")
+        """Brings the other process what is asked for; started by ``follow``, or by whoever calls ``take``."""
 
     @property
     def console(self) -> Console:
@@ -73,15 +76,18 @@ class RemoteDesk:
         """Have a command obeyed, after those before it."""
         answer: Future[None] = Future()
         with self._lock:
-            self._commands.append((command, answer))
-        self._courier.call()
+            if not self._ended:
+                self._commands.append((command, answer))
+                self.courier.call()
+                return answer
+        answer.set_exception(EngineError(STOPPED))
         return answer
 
     def say(self, text: str) -> None:
         """Have whoever runs the engine read something."""
         with self._lock:
             self._said.append(text)
-        self._courier.call()
+        self.courier.call()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have a listener told of every accepted command; returns what ends that."""
@@ -100,14 +106,25 @@ class RemoteDesk:
         Args:
             told: called with what has gone wrong elsewhere.
         """
-        self._courier.start()
+        self.courier.start()
         try:
             while True:
-                self._take(self._wire.receive(), told)
+                self.take(self._wire.receive(), told)
         except EOFError:
-            self._courier.stop()
+            self.end()
 
-    def _take(self, update: Update, told: Callable[[str], None]) -> None:
+    def end(self) -> None:
+        """Nobody answers any more: what is asked for, and what was, is refused."""
+        self.courier.stop()
+        with self._lock:
+            self._ended = True
+            left = [*(answer for _, answer in self._commands), *chain(*self._asked.values())]
+            self._commands, self._asked = [], {}
+        for answer in left:
+            answer.set_exception(EngineError(STOPPED))
+
+    def take(self, update: Update, told: Callable[[str], None]) -> None:
+        """Know what the other process has said; for one thread."""
         self._facts, self._status = update.facts or self._facts, update.status
         if update.spectra is not None:
             self._spectra = update.spectra
@@ -116,7 +133,9 @@ class RemoteDesk:
             for listener in self._listeners:
                 listener(values)
         for number, error in update.answers:
-            for answer in self._asked.pop(number):
+            with self._lock:
+                asked = self._asked.pop(number, ())
+            for answer in asked:
                 if error is None:
                     answer.set_result(None)
                 else:
@@ -127,14 +146,15 @@ class RemoteDesk:
     def _request(self) -> Request | None:
         with self._lock:
             given, self._commands = self._commands, []
+            numbered = tuple(self._numbered(given))
             said, self._said = tuple(self._said), []
-        self._courier.gather_s = FLOOD_S if len(given) > FLOOD else GATHER_S
+        self.courier.gather_s = FLOOD_S if len(given) > FLOOD else GATHER_S
         looked_at, self._looked_at = self._looked_at, False
         counts = replace(self.counts)
         if not (given or said or looked_at or counts != self._told):
             return None
         self._told = counts
-        return Request(tuple(self._numbered(given)), looked_at, counts, said)
+        return Request(numbered, looked_at, counts, said)
 
     def _numbered(self, given: list[tuple[Command, Future[None]]]) -> Iterator[tuple[int, Command]]:
         """Commands with numbers for the answers; settings that follow each other become one."""

@@ -1,97 +1,19 @@
-"""What the process of the OSC server and the one that has started it say to each other, and over what."""
+"""Two pipes between processes of ours, and who carries what gathers."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
-
-from rtsep.control import Command, Console, Status
-from rtsep.osc.subscribers import Sender
+from collections.abc import Callable
+from typing import Any, BinaryIO, Self
 
 GATHER_S, FLOOD_S = 0.005, 0.02
 """What follows within so short a time travels together, and in a flood within a longer one: every message
 wakes the process of the engine."""
-
-
-class Facts(NamedTuple):
-    """A desk as it stands."""
-
-    console: Console
-    preset: str
-    learning: str
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """First to the server: what to be."""
-
-    host: str
-    ports: range
-    """The first that is free is taken."""
-    allow: tuple[str, ...]
-    name: str | None
-    """Under which programs find it, by OSCQuery; None: they do not."""
-    presets: Path
-    """The user's folder."""
-    facts: Facts
-    status: Status
-
-
-@dataclass(frozen=True)
-class Listening:
-    """First from the server, where it is not the ``RtsepError`` that keeps it from listening."""
-
-    address: Sender
-
-
-@dataclass(frozen=True)
-class Update:
-    """To the server: what is new."""
-
-    facts: Facts | None
-    """None if they are as before."""
-    changed: tuple[str, ...]
-    """Parameters that have been set."""
-    answers: tuple[tuple[int, BaseException | None], ...]
-    """The number of each command that is done, and why it could not be obeyed."""
-    errors: tuple[str, ...]
-    """What has gone wrong elsewhere."""
-    status: Status
-    """Without its console, which the facts have."""
-    spectra: Mapping[str, bytes] | None
-    """None where nobody has asked lately."""
-
-
-@dataclass
-class Counts:
-    """What came in, since the start."""
-
-    received: int = 0
-    malformed: int = 0
-    refused: int = 0
-    """Datagrams of senders that may not speak."""
-    unsent: int = 0
-    """Datagrams that the system did not take."""
-    faults: int = 0
-    """Turns that ended in an exception: bugs."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """From the server: what is wanted."""
-
-    commands: tuple[tuple[int, Command], ...]
-    spectra: bool
-    """Whether they have been looked at since the last request."""
-    counts: Counts
-    said: tuple[str, ...]
-    """What whoever runs the engine should read."""
 
 
 class Wire:
@@ -99,15 +21,25 @@ class Wire:
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source, self._sink = source, sink
+        self._sending = threading.Lock()
+
+    @classmethod
+    def of_this_process(cls) -> Self:
+        """Over standard input and output; from now on whatever prints, in C as well, does so as an error."""
+        sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        return cls(sys.stdin.buffer, sink)
 
     def send(self, value: object) -> None:
-        """Hand a value over.
+        """Hand a value over; from any thread.
 
         Raises:
             OSError, ValueError: the other side has gone, or this one has hung up.
         """
-        self._sink.write(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-        self._sink.flush()
+        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        with self._sending:
+            self._sink.write(data)
+            self._sink.flush()
 
     def receive(self) -> Any:
         """The next value.
