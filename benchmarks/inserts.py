@@ -31,7 +31,7 @@ from rtsep.control import Console, InsertSpec
 from rtsep.effects.protocol import Format
 from rtsep.effects.rack import Rack
 from rtsep.lanes import Lanes
-from rtsep.live import Engine
+from rtsep.live.engine import Engine
 from rtsep.models.bundle import load_bundle
 from rtsep.models.condition import Condition
 from rtsep.models.prompts import FilmCache

@@ -34,7 +34,7 @@ from rich.console import Console as Screen
 from rich.table import Table
 
 from rtsep.errors import RtsepError
-from rtsep.live import Engine
+from rtsep.live.engine import Engine
 
 WHOLE_EVERY = 10
 """Every so many rounds a whole program."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rtsep.errors import RtsepError
     from rtsep.framewise import Separator, Stream
-    from rtsep.live import Engine
+    from rtsep.live.engine import Engine
     from rtsep.separators.protocol import LiveSeparator
     from rtsep.separators.registry import open_separator
 
@@ -24,7 +24,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __all__ = ["Engine", "LiveSeparator", "RtsepError", "Separator", "Stream", "open_separator"]
 
 _FOUND_IN = {
-    "Engine": "rtsep.live",
+    "Engine": "rtsep.live.engine",
     "LiveSeparator": "rtsep.separators.protocol",
     "RtsepError": "rtsep.errors",
     "Separator": "rtsep.framewise",

@@ -84,8 +84,8 @@ class Engine:
         self._reopen, self._load = reopen, load or Load()
         self._take(device)
         console = replace(console, inserts=self._plan.rack.inserts)
-        status = self._promised(Status(separator=name))
-        self.worker = Worker(self._new_pipeline(console), console, status, self._load.clock)
+        pipeline = self._new_pipeline(console)
+        self.worker = Worker(pipeline, console, Status(separator=name), self._load.clock)
         self._failsafe = Failsafe(self.worker, self._replacement)
         self._takes = Takes(recordings or user_music_path() / "rtsep")
         self._opened = False
@@ -111,11 +111,6 @@ class Engine:
         pipeline.warm_up()
         return pipeline
 
-    def _promised(self, status: Status) -> Status:
-        """A status with the latency as it now is."""
-        terms = self.latency.terms_ms()
-        return replace(status, latency_ms=terms.pop("total"), latency_terms_ms=tuple(terms.items()))
-
     @property
     def pipeline(self) -> Pipeline:
         """What the sound goes through."""
@@ -124,12 +119,16 @@ class Engine:
     @property
     def status(self) -> Status:
         """What the engine is doing; of dropouts also those since the worker last did anything."""
-        dropouts = self._dropouts - self.worker.dropouts_before
-        status, stopped = replace(self.worker.status, dropouts=dropouts), self._takes.fault
-        fault = self._trouble or self._failsafe.trouble or stopped
-        overload = self._load.said(status.console, self._plan.stems, self._plan.reserve_ms)
-        recording = "" if stopped else status.recording
-        return replace(status, recording=recording, fault=fault, overload=overload)
+        status, stopped = self.worker.status, self._takes.fault
+        return replace(
+            status,
+            dropouts=self._dropouts - self.worker.dropouts_before,
+            latency=self.latency,
+            running=self.running,
+            recording="" if stopped else status.recording,
+            fault=self._trouble or self._failsafe.trouble or stopped,
+            overload=self._load.said(status.console, self._plan.stems, self._plan.reserve_ms),
+        )
 
     @property
     def _dropouts(self) -> int:
@@ -228,7 +227,6 @@ class Engine:
             self._take(self._device, self._load.cut.chunk_hops)
             self.worker.restart(self._new_pipeline(console))
             self.worker.hear(self._change(console, self.worker.status.preset))
-            self.worker.status = self._promised(self.worker.status)
 
     def _rehearsal(self, console: Console) -> Pipeline:
         return self._plan.rehearsal(self._device, self._condition(console), self._chunk_hops)
@@ -318,7 +316,6 @@ class Engine:
         self._take(self._device, chunk_hops)
         self._device.renew(self._prefill)
         self._device.write(self._failsafe.exchange("larger chunks are got ready: the input is heard instead"))
-        self.worker.status = self._promised(self.worker.status)
 
     def _come_back(self, error: DeviceError) -> None:
         """Let go of a device that is lost, and go on when it is there again, with all that was set.
@@ -364,5 +361,4 @@ class Engine:
         self._take(device, self._chunk_hops)
         self._failsafe.forget()
         self.worker.restart(self._replacement())
-        self.worker.status = self._promised(self.worker.status)
         device.start(self._prefill)

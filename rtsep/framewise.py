@@ -14,7 +14,8 @@ from rtsep.config import run_settings
 from rtsep.control import Console, Value
 from rtsep.ends import stem_count
 from rtsep.errors import AudioFileError
-from rtsep.live import opened, words_of
+from rtsep.live.engine import words_of
+from rtsep.live.session import opened
 from rtsep.models.condition import Condition
 from rtsep.pipeline import Pipeline, Samples
 from rtsep.separators.conditions import Conditions

@@ -28,7 +28,7 @@ from rtsep.ends import as_channels, check_ends, is_file, open_sink, open_source,
 from rtsep.engine import SWITCH_INTERVAL_S
 from rtsep.errors import CommandError, ConfigError
 from rtsep.lanes import Lanes
-from rtsep.live import Session
+from rtsep.live.session import Session
 from rtsep.models.condition import Condition
 from rtsep.pipeline import Pipeline, Samples
 from rtsep.priority import HINT

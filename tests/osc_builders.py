@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from rtsep.control import Command, Console, Level, Status, Strip, Value
 from rtsep.desk import Desk
 from rtsep.errors import CommandError, ConfigError
+from rtsep.latency import LatencyBudget
 from rtsep.osc.packet import Message, Sendable, read, write
 from rtsep.osc.server import OscServer
 
@@ -23,8 +24,7 @@ STATUS = Status(
     load=0.25,
     level_in=Level(-6.0, -18.0, 2),
     level_out=Level(-3.0, -12.0, 0),
-    latency_ms=42.5,
-    latency_terms_ms=(("hop", 10.0), ("device in", 5.5)),
+    latency=LatencyBudget(48_000, 264, 0, 480, 0, 0, 0, 1296, 0),
     sample_rate=48_000,
 )
 """What the engine of these tests says of itself."""

@@ -12,12 +12,18 @@ import builders
 import numpy as np
 import pytest
 import soundfile
+import torch
 from docs_blocks import PAGES, Block, blocks, check, spans
 from docs_commands import check_shell, check_span, commands
 
-import rtsep.live
+import rtsep.live.engine
+import rtsep.live.session
 from rtsep.audio.fake import FakeDevice
 from rtsep.cli import main
+from rtsep.config import RunSettings
+from rtsep.control import Console
+from rtsep.live.session import Session
+from rtsep.separators.registry import open_separator
 
 BLOCKS = list(blocks())
 PYTHON = defaultdict(list)
@@ -39,9 +45,13 @@ def sound_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def opened(*_: object, channels_in: int = 1, **__: object) -> FakeDevice:
         return Driven(np.zeros((48_000, channels_in), np.float32), 48_000, 480)
 
-    monkeypatch.setattr(rtsep.live, "open_device", opened)
-    monkeypatch.setattr(rtsep.live, "find_devices", lambda *texts: (None, None))
-    monkeypatch.setattr(rtsep.live.Session, "wait", lambda self, seconds: None)
+    def played(settings: RunSettings, console: Console, separator: str) -> Session:
+        return Session(settings, console, open_separator(separator, torch.device("cpu")))
+
+    monkeypatch.setattr(rtsep.live.engine, "SessionProcess", played)  # a real one has a real sound card
+    monkeypatch.setattr(rtsep.live.session, "open_device", opened)
+    monkeypatch.setattr(rtsep.live.session, "find_devices", lambda *texts: (None, None))
+    monkeypatch.setattr(rtsep.Engine, "wait", lambda self, seconds: None)
     yield
 
 

@@ -85,7 +85,7 @@ def test_a_setting_reaches_the_desk_and_is_echoed(room: Room, client: Client) ->
 
 def test_settings_from_elsewhere_are_told_to_subscribers(room: Room, client: Client) -> None:
     client.send("/rtsep/subscribe")
-    client.receive_at("/rtsep/latency/device_in")  # the last of what is pushed at once
+    client.receive_at("/rtsep/latency/engine")  # the last of what is pushed at once
     room.desk.submit(SetParameter("gain", -7.0)).result(PATIENCE_S)
     assert client.receive_at("/rtsep/gain") == (-7.0,)
 
@@ -124,7 +124,7 @@ def test_spectra_are_made_only_for_those_who_look(room: Room, client: Client) ->
 
 def test_errors_from_elsewhere_are_told(server: OscProcess, client: Client) -> None:
     client.send("/rtsep/subscribe")
-    client.receive_at("/rtsep/latency/device_in")
+    client.receive_at("/rtsep/latency/engine")
     server.tell("the disk is full")
     assert client.receive_at("/rtsep/error") == ("the disk is full",)
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from osc_builders import PATIENCE_S, Client, Setup, running
+from osc_builders import PATIENCE_S, STATUS, Client, Setup, running
 
 from rtsep.control import PARAMETERS
 from rtsep.errors import EngineError
 from rtsep.osc.address import ACTIONS, PARAMETER_AT, types_of
 from rtsep.osc.announce import OSC, OSC_QUERY, Announcement
 from rtsep.osc.http import QueryServer
-from rtsep.osc.readings import READINGS
+from rtsep.osc.readings import READINGS, terms
 
 
 @pytest.fixture
@@ -54,8 +54,7 @@ def test_the_whole_tree_is_described(server: QueryServer) -> None:
     code, root = get(server, "/")
     assert code == 200
     found = {leaf["FULL_PATH"] for leaf in leaves(root)}
-    latencies = {"/rtsep/latency/hop", "/rtsep/latency/device_in"}
-    assert found == {*PARAMETER_AT, *ACTIONS, *READINGS, *latencies, "/rtsep/prompt"}
+    assert found == {*PARAMETER_AT, *ACTIONS, *READINGS, *terms(STATUS), "/rtsep/prompt"}
     assert all(leaf["DESCRIPTION"] and "ACCESS" in leaf for leaf in leaves(root))
 
 

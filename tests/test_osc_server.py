@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from osc_builders import PATIENCE_S, Client, Setup, running
+from osc_builders import PATIENCE_S, STATUS, Client, Setup, running
 
 from rtsep.control import PARAMETERS, Console, LoadPreset, Record, ResetCounts, SetParameter
 from rtsep.errors import ConfigError, EngineError
 from rtsep.osc.address import PARAMETER_AT, address_of
 from rtsep.osc.packet import Message, write, write_bundle
-from rtsep.osc.readings import MOVING, READINGS
+from rtsep.osc.readings import MOVING, READINGS, terms
 from rtsep.osc.schedule import FARTHEST_S
 from rtsep.osc.server import OscServer
 from rtsep.osc.subscribers import MOST
@@ -211,7 +211,7 @@ def test_a_question_waits_for_the_answer_to_what_was_set_before_it_and_no_other_
 
 def test_a_subscriber_gets_every_value_at_once(client: Client) -> None:
     client.send("/rtsep/subscribe")
-    expected = {*PARAMETER_AT, *READINGS, "/rtsep/latency/hop", "/rtsep/latency/device_in"} - {*MOVING}
+    expected = {*PARAMETER_AT, *READINGS, *terms(STATUS)} - {*MOVING}
     assert {message.address for message in client.settle()} == expected
 
 

@@ -23,12 +23,12 @@ def condition(console: Console) -> Condition:
 
 
 def worker(console: Console, separator: Separator = SEPARATOR, channels: int = 1) -> Worker:
-    return Worker(Pipeline(separator, condition(console), RATE, channels), console, Status(latency_ms=42.0))
+    return Worker(Pipeline(separator, condition(console), RATE, channels), console, Status(separator="here"))
 
 
 def test_the_status_knows_what_was_promised_before_the_first_sample() -> None:
     status = worker(Console.of("a")).status
-    assert (status.prompt, status.latency_ms, status.sample_rate, status.seconds) == ("a", 42, RATE, 0)
+    assert (status.prompt, status.separator, status.sample_rate, status.seconds) == ("a", "here", RATE, 0)
 
 
 def test_orders_are_taken_in_order_with_the_next_samples() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rtsep.control.console import Console
+from rtsep.latency import LatencyBudget
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,8 @@ class Status:
     """Share of real time that the model takes, over the last second or so."""
     level_in: Level = Level()
     level_out: Level = Level()
-    latency_ms: float = 0.0
-    latency_terms_ms: tuple[tuple[str, float], ...] = ()
-    """The latency budget, term by term."""
+    latency: LatencyBudget | None = None
+    """The promise, term by term; None before there is one."""
     bad_samples: int = 0
     """Input samples that were NaN or infinite and were taken as zero."""
     recording: str = ""
@@ -50,6 +51,19 @@ class Status:
     """Of the device."""
     separator: str = ""
     """The name of the one that runs."""
+    running: bool = False
+    """Whether sound is being processed, or a device that has gone is waited for."""
+
+    @property
+    def latency_ms(self) -> float:
+        """From microphone to loudspeaker; 0 before it is known."""
+        return self.latency.ms(self.latency.total) if self.latency else 0.0
+
+    @property
+    def latency_terms_ms(self) -> Mapping[str, float]:
+        """Its terms, then its sums but the last; empty before it is known."""
+        terms = self.latency.terms_ms() if self.latency else {}
+        return {name: ms for name, ms in terms.items() if name != "total"}
 
     @property
     def prompt(self) -> str:

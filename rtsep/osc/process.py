@@ -75,7 +75,7 @@ class OscProcess:
             EngineError: every port is in use.
         """
         self._say = say
-        self._served = served = ServedDesk(desk, status, spectra, say, self._call)
+        self._served = served = ServedDesk(desk, status, spectra, say)
         self._end_listening = served.leave
         self._beginning = Beginning(host, ports, tuple(allow), name, presets, served.facts, served.status)
         first = self._first_answer()
@@ -127,9 +127,6 @@ class OscProcess:
     def _news(self) -> Update:
         return self._served.update()
 
-    def _call(self) -> None:
-        self._courier.call()
-
     def _first_answer(self) -> Listening | RtsepError:
         """Say what to be, and hear whether it can."""
         try:
@@ -140,6 +137,7 @@ class OscProcess:
             return EngineError(f"the OSC server could not be started (code {self._child.code})")
         if isinstance(answer, Listening):
             self._courier.start()
+            self._served.call = self._courier.call
         return answer
 
     def _attend(self) -> None:

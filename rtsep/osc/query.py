@@ -66,7 +66,7 @@ def tree(desk: Desk, status: Callable[[], Status]) -> Node:
             "DESCRIPTION": reading.help,
         }
         _place(root, address, node | ({"UNIT": [reading.unit] * len(reading.types)} if reading.unit else {}))
-    for term, ms in now.latency_terms_ms:
+    for term, ms in now.latency_terms_ms.items():
         described = {"DESCRIPTION": f"{term}, a part of the latency", "UNIT": ["ms"]}
         _place(root, term_address(term), {"TYPE": "f", "ACCESS": READ, "VALUE": [ms]} | described)
     for address, action in ACTIONS.items():

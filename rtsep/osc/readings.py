@@ -140,7 +140,7 @@ def range_of(knob: Parameter) -> Values:
 
 def terms(status: Status) -> dict[str, float]:
     """``/rtsep/latency/TERM`` in milliseconds, for each term of the latency."""
-    return {term_address(term): ms for term, ms in status.latency_terms_ms}
+    return {term_address(term): ms for term, ms in status.latency_terms_ms.items()}
 
 
 def term_address(term: str) -> str:

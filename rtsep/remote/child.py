@@ -36,12 +36,13 @@ class Child:
         """End it at once."""
         self._process.kill()
 
-    def end(self, courier: Courier, patience_s: float = ENDS_S) -> None:
+    def end(self, courier: Courier | None = None, patience_s: float = ENDS_S) -> None:
         """Hang up, once a courier has brought what it has, and wait until the process is gone."""
-        courier.stop()
-        courier.done(patience_s)
-        if courier.is_alive():  # stuck in a pipe that nobody empties
-            self._process.kill()
+        if courier is not None:
+            courier.stop()
+            courier.done(patience_s)
+            if courier.is_alive():  # stuck in a pipe that nobody empties
+                self._process.kill()
         self.wire.hang_up()
         try:
             self._process.wait(patience_s)

@@ -54,20 +54,20 @@ class ServedDesk:
         status: gives the current status, from any thread.
         spectra: gives the newest spectrum of each side; called only while somebody looks at them.
         say: has whoever runs the engine read something.
-        call: called, from any thread, when there is something new.
     """
 
     def __init__(
         self,
         desk: Desk,
         status: Callable[[], Status],
-        spectra: Callable[[], Mapping[str, bytes]],
-        say: Callable[[str], None],
-        call: Callable[[], None],
+        spectra: Callable[[], Mapping[str, bytes]] = dict,
+        say: Callable[[str], None] = print,
     ) -> None:
         self.counts = Counts()
         self._desk, self._status, self._spectra = desk, status, spectra
-        self._say, self._call = say, call
+        self._say = say
+        self.call: Callable[[], None] = lambda: None
+        """Called, from any thread, when there is something new."""
         self._lock, self._heard_by = threading.Lock(), 0
         self._told: Facts | None = None
         self._changed: dict[str, None] = {}
@@ -90,7 +90,7 @@ class ServedDesk:
     def tell(self, error: str) -> None:
         """Let the other side know what has gone wrong elsewhere; from any thread."""
         self._errors.append(error)
-        self._call()
+        self.call()
 
     def obey(self, request: Request) -> None:
         """Do what is asked for; the answers are in the updates to come."""
@@ -130,7 +130,7 @@ class ServedDesk:
         """Called in the desk's thread."""
         with self._lock:
             self._changed |= dict.fromkeys(values)
-        self._call()
+        self.call()
 
     def _over(self, number: int, asked_by: int, answer: Future[None]) -> None:
         """Called in the desk's thread."""
@@ -142,4 +142,4 @@ class ServedDesk:
             error = RuntimeError(repr(error))  # what cannot be pickled would end all
         with self._lock:
             self._answers.append((number, error))
-        self._call()
+        self.call()

@@ -77,6 +77,7 @@ class Courier(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._wire, self._news, self._every_s = wire, news, every_s
         self._called, self._stopping = threading.Event(), threading.Event()
+        self._carrying = threading.Lock()
         self.gather_s = GATHER_S
         """What passes between two journeys at the least."""
 
@@ -84,12 +85,23 @@ class Courier(threading.Thread):
         """There is something to carry; from any thread."""
         self._called.set()
 
+    def carry(self) -> None:
+        """Carry what is there now, and wait until it is on its way; from any thread.
+
+        Raises:
+            OSError, ValueError: the other side has gone, or this one has hung up.
+        """
+        with self._carrying:  # what is older must not arrive later
+            news = self._news()
+            if news is not None:
+                self._wire.send(news)
+
     def stop(self) -> None:
         """Carry what is there, then end."""
         self._stopping.set()
         self._called.set()
 
-    def done(self, patience_s: float) -> None:
+    def done(self, patience_s: float | None = None) -> None:
         """Wait until it has ended."""
         if self.ident is not None:
             self.join(patience_s)
@@ -103,10 +115,8 @@ class Courier(threading.Thread):
                 self._stopping.wait(max(0.0, sent_s + self.gather_s - time.monotonic()))
                 self._called.clear()
                 sent_s = time.monotonic()
-            news = self._news()
             try:
-                if news is not None:
-                    self._wire.send(news)
+                self.carry()
             except (OSError, ValueError):
                 return
             if last:

@@ -13,6 +13,7 @@ from gui.client import Client
 from gui.values import same
 from rtsep.control import PARAMETERS, Command, Console, Level, Record, Status, Value
 from rtsep.desk import Desk
+from rtsep.latency import LatencyBudget
 from rtsep.osc.server import OscServer
 from rtsep.presets import Presets
 
@@ -25,8 +26,7 @@ class Host:
             separator="gate",
             level_in=Level(-10.0, -20.0, 2),
             load=0.5,
-            latency_ms=40.0,
-            latency_terms_ms=(("hop", 10.0),),
+            latency=LatencyBudget(48_000, 0, 0, 480, 0, 0, 0, 1440, 0),
         )
 
     def knows(self, text: str) -> bool:

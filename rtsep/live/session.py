@@ -1,16 +1,15 @@
-"""Live from Python: a separator, a sound card and whoever turns the knobs, for the length of a ``with``."""
+"""A separator, a sound card and whoever turns the knobs, from the opening to the last sample."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rtsep.audio.client_name import VARIABLE
 from rtsep.audio.contract import AudioDevice
@@ -18,16 +17,14 @@ from rtsep.audio.device import find_devices, open_device
 from rtsep.audio.duplex import Duplex
 from rtsep.audio.patchbay import remembered
 from rtsep.compute import compute_device
-from rtsep.config import RunSettings, run_settings
-from rtsep.control import Command, Console, LoadPreset, Record, ResetCounts, SetParameter, Status, Value
+from rtsep.config import RunSettings
+from rtsep.control import Command, Console, Status
 from rtsep.desk import Desk
 from rtsep.display import say
 from rtsep.effects.protocol import Format
 from rtsep.effects.rack import Rack
 from rtsep.ends import stem_count
-from rtsep.engine import SWITCH_INTERVAL_S, Reopen
-from rtsep.engine import Engine as WorkingEngine
-from rtsep.latency import LatencyBudget
+from rtsep.engine import SWITCH_INTERVAL_S, Engine, Reopen
 from rtsep.load import Load
 from rtsep.models.bundle import lighter_bundle
 from rtsep.osc.process import OscProcess
@@ -78,7 +75,7 @@ class Session:
                 form = Format.at(separator, device.sample_rate, device.channels_in)
                 rack = stack.enter_context(Rack(settings.inserts, form))
                 console = replace(console, inserts=rack.inserts)
-                self.engine = WorkingEngine(
+                self.engine = Engine(
                     separator,
                     films or Conditions(separator),
                     device,
@@ -101,26 +98,9 @@ class Session:
         return self.engine.status
 
     @property
-    def latency(self) -> LatencyBudget:
-        """The promise, term by term."""
-        return self.engine.latency
-
-    @property
-    def running(self) -> bool:
-        """Whether sound is being processed, or a device that has gone is waited for."""
-        return self.engine.running
-
-    def __getitem__(self, name: str) -> Value:
-        """A parameter of README's table, such as ``prompt/1/gain``."""
-        return self.desk.console[name]
-
-    def __setitem__(self, name: str, value: Value) -> None:
-        """Turn a parameter; heard from the next hop on. New words take until they are understood.
-
-        Raises:
-            CommandError: there is no such parameter, or the value does not fit it.
-        """
-        self.submit(SetParameter(name, value))
+    def console(self) -> Console:
+        """The settings as they stand."""
+        return self.desk.console
 
     def submit(self, command: Command) -> None:
         """Have a command obeyed, and wait until the audio worker has it.
@@ -130,27 +110,21 @@ class Session:
         """
         self.desk.submit(command).result()
 
-    def load_preset(self, name: str) -> None:
-        """Take a preset's console.
+    def start(self) -> None:
+        """Begin to process; where the settings say so, OSC and the panel as well.
 
         Raises:
-            ConfigError: there is none of that name.
+            RtsepError: the device cannot be started, or a port is in use.
         """
-        self.submit(LoadPreset(name))
-
-    def record(self, on: bool = True) -> None:
-        """Start or stop recording input and output to files; the folder is in ``status.recording``."""
-        self.submit(Record(on))
-
-    def reset_counts(self) -> None:
-        """Count dropouts and clipped samples from zero again."""
-        self.submit(ResetCounts())
-
-    def wait(self, seconds: float) -> None:
-        """Let it play for a while; returns early where it has stopped."""
-        end = time.monotonic() + seconds
-        while self.running and (left := end - time.monotonic()) > 0:
-            time.sleep(min(0.05, left))
+        with self._open.pop_all() as stack:
+            if self._osc is not None:
+                stack.enter_context(surfaces(self._settings, self.engine, self.desk, self._osc))
+            stack.callback(self._stop)  # the sound ends first, then whoever turned the knobs
+            self.engine.start()
+            if self._settings.connect and self._settings.name is not None:
+                for each in stack.enter_context(remembered(self._settings.name)):
+                    say(f"not connected, since it is not there: {each}")
+            self._open = stack.pop_all()
 
     def close(self) -> None:
         """Stop, and let go of the device; safe to repeat.
@@ -161,16 +135,7 @@ class Session:
         self._open.close()
 
     def __enter__(self) -> Self:
-        """Start; where the settings say so, OSC and the panel as well."""
-        with self._open.pop_all() as stack:
-            if self._osc is not None:
-                stack.enter_context(surfaces(self._settings, self.engine, self.desk, self._osc))
-            stack.callback(self._stop)  # the sound ends first, then whoever turned the knobs
-            self.engine.start()
-            if self._settings.connect and self._settings.name is not None:
-                for each in stack.enter_context(remembered(self._settings.name)):
-                    say(f"not connected, since it is not there: {each}")
-            self._open = stack.pop_all()
+        self.start()
         return self
 
     def __exit__(
@@ -182,51 +147,6 @@ class Session:
         if not self._stopped:
             self._stopped = True
             self.engine.stop()
-
-
-class Engine(Session):
-    """Live separation from Python.
-
-    Args:
-        prompts: what to hear.
-        remove: what to take away.
-        separator: a name from ``rtsep bundles``, a bundle's folder, or a separator of your own.
-        preset: name or path; the other arguments win.
-        set: parameters of README's table by name, such as ``{"prompt/1/gain": -6}``.
-        inserts: effects, as ``--insert`` takes them.
-        device: an open device, instead of a sound card.
-        settings: as the flags of ``rtsep run``: ``input``, ``output``, ``channels``, ``block``, ``osc``, ...
-
-    Raises:
-        RtsepError: as the command line would say.
-    """
-
-    def __init__(
-        self,
-        prompts: str | Iterable[str] = (),
-        *,
-        remove: str | Iterable[str] = (),
-        separator: str | LiveSeparator = "default",
-        preset: str | None = None,
-        set: Mapping[str, Value] | None = None,
-        inserts: Iterable[str] = (),
-        device: AudioDevice | None = None,
-        **settings: Any,
-    ) -> None:
-        made, console = run_settings(
-            preset,
-            settings,
-            keep=words_of(prompts),
-            remove=words_of(remove),
-            turned=set,
-            inserts=tuple(inserts),
-        )
-        super().__init__(made, console, opened(separator, made), device=device)
-
-
-def words_of(prompts: str | Iterable[str]) -> tuple[str, ...]:
-    """One prompt or several."""
-    return (prompts,) if isinstance(prompts, str) else tuple(prompts)
 
 
 def opened(separator: str | LiveSeparator, settings: RunSettings) -> LiveSeparator:

@@ -1,0 +1,71 @@
+"""The process of a session: what ``rtsep.Engine`` starts, and nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable
+from contextlib import closing
+
+from rtsep.errors import RtsepError
+from rtsep.live.messages import Close, Done, Open, Opened, Reply, Start
+from rtsep.live.session import Session, opened
+from rtsep.remote.messages import Request
+from rtsep.remote.served import STATUS_S, ServedDesk
+from rtsep.remote.wire import Courier, Wire
+
+
+def main() -> None:
+    """Play until whoever has started this asks for the end, or is no more."""
+    for number in ("SIGINT", "SIGHUP", "SIGBREAK"):  # they are meant for whoever has started this
+        if hasattr(signal, number):
+            signal.signal(getattr(signal, number), signal.SIG_IGN)
+    wire = Wire.of_this_process()
+    try:
+        order: Open = wire.receive()
+    except EOFError:
+        return
+    try:
+        session = Session(order.settings, order.console, opened(order.separator, order.settings))
+    except RtsepError as error:
+        wire.send(error)
+        return
+    with closing(session), contextlib.suppress(EOFError, OSError):  # whoever has started this may be no more
+        _play(wire, session)
+
+
+def _play(wire: Wire, session: Session) -> None:
+    """Do what is asked for, to the end.
+
+    Raises:
+        EOFError, OSError: nobody asks any more.
+    """
+    served = ServedDesk(session.desk, lambda: session.status)
+    courier = Courier(wire, served.update, STATUS_S, "rtsep-live-out")
+    served.call = courier.call
+    wire.send(Opened(served.facts, served.status))
+    courier.start()
+    while not isinstance(order := wire.receive(), Close):
+        match order:
+            case Request():
+                served.obey(order)
+            case Start():
+                reply = _reply(session.start)
+                courier.carry()  # whoever asks finds it running
+                wire.send(reply)
+    reply = _reply(session.close)
+    courier.stop()
+    courier.done()
+    wire.send(reply)
+
+
+def _reply(do: Callable[[], None]) -> Reply:
+    try:
+        do()
+    except RtsepError as error:
+        return error
+    return Done()
+
+
+if __name__ == "__main__":
+    main()
