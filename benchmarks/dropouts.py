@@ -1,7 +1,7 @@
 """Dropouts of a live engine on a JACK server, beside those of a C client in the same minute.
 
 Two dummy servers of equal rate and period run side by side, so that neither client can hurt the other:
-on one a whole ``Engine`` in this process with busy Python threads beside it, on the other ``jack_thru``,
+on one an ``rtsep.Engine`` with busy Python threads in the process that has it, on the other ``jack_thru``,
 JACK's own C client, which shows what the machine itself is good for.
 
 What is counted: for the engine, callbacks that found nothing to play or that the server reported as
@@ -16,8 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,17 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import jack_server
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from rtsep import control
-from rtsep.audio.device import find_devices, open_device
 from rtsep.config import DEFAULT_RESERVE_MS
-from rtsep.engine import SWITCH_INTERVAL_S, Engine
-from rtsep.models.backends import choose_backend
-from rtsep.models.bundle import load_bundle
-from rtsep.models.prompts import FilmCache
+from rtsep.live.engine import Engine
 
 RATE = 48_000
 PROMPT = "dog barking"
@@ -63,39 +57,25 @@ def main() -> None:
         stack.enter_context(thru(baseline))
         environment = stack.enter_context(jack_server.server(ours, RATE, options.block))
         os.environ.update(environment)  # before the process of the card is started
-        report = _measure(options, Path(environment["JACK_SERVER_LOG"]), Path(baseline["JACK_SERVER_LOG"]))
+        logs = [Path(each["JACK_SERVER_LOG"]) for each in (environment, baseline)]
+        report = _measure(options, logs)
     Console().print(_table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> dict[str, Any]:
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    torch.set_num_threads(1)
-    bundle = load_bundle(options.bundle)
-    device = open_device(*find_devices(None, None))
-    engine = Engine(
-        bundle.separator,
-        FilmCache(bundle),
-        device,
-        control.Console.of([PROMPT]),
-        options.reserve_ms,
-        step=choose_backend(bundle).step,
-    )
-    engine.start()
-    try:
+def _measure(options: argparse.Namespace, logs: list[Path]) -> dict[str, Any]:
+    with Engine(PROMPT, separator=options.bundle, reserve_ms=options.reserve_ms) as engine:
         with busy(options.busy):
             time.sleep(SETTLE_S)
-            before = (engine.status, engine.worker.busy_s, xruns(own_log), xruns(baseline_log), ticks())
-            time.sleep(options.seconds)
-            after = (engine.status, engine.worker.busy_s, xruns(own_log), xruns(baseline_log), ticks())
-    finally:
-        engine.stop()
-    seconds = after[0].seconds - before[0].seconds
+            before = (engine.status.dropouts, [xruns(log) for log in logs], ticks())
+            load = watch(engine, options.seconds)
+            after = (engine.status.dropouts, [xruns(log) for log in logs], ticks())
+        latency = engine.latency
     callbacks = options.seconds * RATE / options.block
-    own = 100 * (after[0].dropouts - before[0].dropouts) / callbacks
-    thru = 100 * (after[3] - before[3]) / callbacks
-    passed = [end - start for start, end in zip(before[4], after[4], strict=True)]
+    own = 100 * (after[0] - before[0]) / callbacks
+    server, thru = (100 * (b - a) / callbacks for a, b in zip(before[1], after[1], strict=True))
+    passed = [end - start for start, end in zip(before[2], after[2], strict=True)]
     return {
         "bundle": options.bundle,
         "seconds": options.seconds,
@@ -104,13 +84,22 @@ def _measure(options: argparse.Namespace, own_log: Path, baseline_log: Path) -> 
         "rtsep_dropouts_percent": own,
         "jack_thru_dropouts_percent": thru,
         "excess_percent": own - thru,
-        "rtsep_server_xruns_percent": 100 * (after[2] - before[2]) / callbacks,
-        "load_percent": 100 * (after[1] - before[1]) / seconds,
-        "latency_samples": engine.latency.total,
-        "latency_ms": engine.latency.ms(engine.latency.total),
+        "rtsep_server_xruns_percent": server,
+        "load_percent": 100 * load,
+        "latency_samples": latency.total,
+        "latency_ms": latency.ms(latency.total),
         "steal_percent": 100 * passed[7] / sum(passed),
         "idle_percent": 100 * passed[3] / sum(passed),
     }
+
+
+def watch(engine: Engine, seconds: float) -> float:
+    """Let it play; returns its load on an average."""
+    end, loads = time.monotonic() + seconds, []
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(1.0, left))
+        loads.append(engine.status.load)
+    return statistics.fmean(loads)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -110,13 +111,13 @@ def _live(options: argparse.Namespace, inserts: tuple[str, ...], baseline_log: P
         with dropouts.busy(options.busy):
             time.sleep(dropouts.SETTLE_S)
             engine.reset_counts()
-            before = engine.engine.worker.busy_s, dropouts.xruns(baseline_log), dropouts.ticks()
-            lates, faults = _watched(engine, seconds)
-            after = engine.engine.worker.busy_s, dropouts.xruns(baseline_log), dropouts.ticks()
+            before = dropouts.xruns(baseline_log), dropouts.ticks()
+            load, lates, faults = _watched(engine, seconds)
+            after = dropouts.xruns(baseline_log), dropouts.ticks()
         status, latency = engine.status, engine.latency
     callbacks = seconds * RATE / options.block
-    own, thru = 100 * status.dropouts / callbacks, 100 * (after[1] - before[1]) / callbacks
-    ticks = [end - start for start, end in zip(before[2], after[2], strict=True)]
+    own, thru = 100 * status.dropouts / callbacks, 100 * (after[0] - before[0]) / callbacks
+    ticks = [end - start for start, end in zip(before[1], after[1], strict=True)]
     return {
         "busy_threads": options.busy,
         "declared_latency_samples": latency.total,
@@ -127,21 +128,22 @@ def _live(options: argparse.Namespace, inserts: tuple[str, ...], baseline_log: P
         "excess_percent": own - thru,
         "bypassed_for_being_late": lates,
         "faults_at_the_end": faults,
-        "load_percent": 100 * (after[0] - before[0]) / seconds,
+        "load_percent": 100 * load,
         "steal_percent": 100 * ticks[7] / sum(ticks),
         "idle_percent": 100 * ticks[3] / sum(ticks),
     }
 
 
-def _watched(engine: Engine, seconds: float) -> tuple[int, list[str]]:
-    """Let it play; how often an insert was seen newly bypassed, ten times a second, and why at the end."""
-    lates, known, end = 0, engine.status.insert_faults, time.monotonic() + seconds
+def _watched(engine: Engine, seconds: float) -> tuple[float, int, list[str]]:
+    """Let it play; the average load, how often an insert was seen newly bypassed, and why at the end."""
+    loads, lates, known, end = [], 0, engine.status.insert_faults, time.monotonic() + seconds
     while engine.running and time.monotonic() < end:
         time.sleep(0.1)
-        now = engine.status.insert_faults
-        lates += sum(bool(fault) and not old for fault, old in zip(now, known, strict=True))
-        known = now
-    return lates, [fault for fault in known if fault]
+        now = engine.status
+        loads.append(now.load)
+        lates += sum(bool(fault) and not old for fault, old in zip(now.insert_faults, known, strict=True))
+        known = now.insert_faults
+    return statistics.fmean(loads), lates, [fault for fault in known if fault]
 
 
 def _round_trip(engine: Engine) -> int:

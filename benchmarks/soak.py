@@ -1,13 +1,12 @@
 """Hours on a stage: dropouts, latency and memory of an engine on which everything happens at once.
 
-The engine and its desk run in this process, on a JACK dummy server, beside a busy Python thread; the OSC
-server in its own, as in ``rtsep run``. Other processes send 1,000 OSC messages a second and another prompt
-each second, and a panel draws its 60 frames a second. ``jack_thru`` on a server of its own shows what the
-machine is good for meanwhile.
+An ``rtsep.Engine`` plays on a JACK dummy server; in the process that has it a Python thread is busy. Other
+processes send 1,000 OSC messages a second and another prompt each second, and a panel draws its 60 frames a
+second. ``jack_thru`` on a server of its own shows what the machine is good for meanwhile.
 
 The latency is measured by ``jack_iodelay``, with the input let through (bypass is delayed to match), before
-the soak and after it, in samples of the whole way round. Memory is the resident size of the engine's process,
-its card's, the server's and the panel's, against the same after a fifth of the time.
+the soak and after it, in samples of the whole way round. Memory is the resident size of this process,
+the engine's, its card's and its OSC server's, against the same after a fifth of the time.
 
     python benchmarks/soak.py --minutes 60 --json soak.json
 """
@@ -18,33 +17,26 @@ import argparse
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import jack_server
-import torch
 from dropouts import RATE, SETTLE_S, busy, thru, ticks, xruns
 from osc_flood import Peer, flood
 from osc_live import WORDS
 from rich.console import Console as Screen
 from rich.table import Table
 
-from rtsep.audio.device import find_devices, open_device
-from rtsep.control import Console, SetParameter
-from rtsep.desk import Desk
-from rtsep.engine import SWITCH_INTERVAL_S, Engine
+from rtsep.live.engine import Engine
 from rtsep.osc.packet import write
-from rtsep.osc.process import OscProcess
-from rtsep.presets import Presets
-from rtsep.separators.conditions import Conditions
-from rtsep.separators.registry import open_separator
 
 READINGS = 6
 """Of ``jack_iodelay``, of which the usual one counts: one during a late period shows that period."""
@@ -84,34 +76,26 @@ def main() -> None:
 
 def soak(options: argparse.Namespace, folder: Path, logs: list[Path]) -> dict[str, Any]:
     """Everything at once for so long; returns the figures."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    torch.set_num_threads(1)
-    separator, console = open_separator(options.bundle, torch.device("cpu")), Console.of(WORDS[:1])
-    films = Conditions(separator)
-    for words in WORDS:
-        films(words)
-    separator.go_live(played=False)
-    engine = Engine(separator, films, open_device(*find_devices(None, None)), console)
-    desk = Desk(engine, console, Presets(folder / "presets"))
-    server = OscProcess().listen(desk, lambda: engine.status, desk.presets.own, ports=range(1))
-    with closing(desk), server:
-        engine.start()
-        try:
-            before = round_trip(desk)
-            with everything_at_once(server.address[1], options) as panel:
-                wait_for_flood(server, options.rate)
-                counted = [(engine.status, [xruns(log) for log in logs], ticks())]
-                memory = [watch(options.minutes * 12, panel), watch(options.minutes * 48, panel)]
-                counted.append((engine.status, [xruns(log) for log in logs], ticks()))
-                alive = panel.poll() is None
-            after = round_trip(desk)
-        finally:
-            engine.stop()
+    os.environ["XDG_MUSIC_DIR"] = str(folder)
+    port = free_port()
+    with Engine(WORDS[0], separator=options.bundle, osc=True, osc_port=port) as engine:
+        for words in WORDS:
+            engine["prompt/1/text"] = words
+        before = round_trip(engine)
+        with everything_at_once(port, options, folder / "sent") as panel:
+            wait_for_flood(folder / "sent")
+            counted = [(engine.status, [xruns(log) for log in logs], ticks())]
+            memory = [watch(options.minutes * 12, panel), watch(options.minutes * 48, panel)]
+            counted.append((engine.status, [xruns(log) for log in logs], ticks()))
+            alive = panel.poll() is None
+        after = round_trip(engine)
+        latency = engine.latency
+    echoes = [float(each) for each in (folder / "sent").read_text(encoding="ascii").split()]
     return {
         "minutes": options.minutes,
         "block": options.block,
         **dropouts(counted, options),
-        "latency_declared_samples": engine.latency.total,
+        "latency_declared_samples": latency.total,
         "latency_before_samples": before,
         "latency_after_samples": after,
         "latency_drift_samples": after - before,
@@ -120,8 +104,8 @@ def soak(options: argparse.Namespace, folder: Path, logs: list[Path]) -> dict[st
         "memory_growth_mb": memory[1][0] - memory[0][0],
         "panel_growth_mb": memory[1][1] - memory[0][1],
         "panel_lived": alive,
-        "osc_received": server.counts.received,
-        "osc_malformed": server.counts.malformed,
+        "osc_echo_p50_ms": statistics.median(echoes),
+        "osc_echo_p99_ms": statistics.quantiles(echoes, n=100)[98],
         "load_average": os.getloadavg()[0],
         "processors": os.cpu_count(),
     }
@@ -146,7 +130,9 @@ def dropouts(counted: list[Any], options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def everything_at_once(port: int, options: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
+def everything_at_once(
+    port: int, options: argparse.Namespace, sent: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """A panel (which is given), a flood of settings, a prompt a second, and busy threads."""
     quiet = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     commands = [
@@ -154,9 +140,10 @@ def everything_at_once(port: int, options: argparse.Namespace) -> Iterator[subpr
         [sys.executable, __file__, "--send", str(port), "--rate", str(options.rate)],
     ]
     with ExitStack() as stack:
+        said = stack.enter_context(sent.open("wb"))
         children = []
         for command in commands:
-            child = subprocess.Popen(command, env=quiet, stdout=subprocess.DEVNULL)
+            child = subprocess.Popen(command, env=quiet, stdout=said)
             stack.callback(child.wait)
             stack.callback(child.kill)
             children.append(child)
@@ -164,29 +151,36 @@ def everything_at_once(port: int, options: argparse.Namespace) -> Iterator[subpr
         yield children[0]
 
 
-def wait_for_flood(server: OscProcess, rate: int) -> None:
-    """Wait until a second's messages have come, and things have settled: processes take time to start."""
+def wait_for_flood(sent: Path) -> None:
+    """Wait until a second's messages were answered, and things have settled: processes take time to start."""
     deadline = time.monotonic() + 180
-    while server.counts.received < rate:
+    while not sent.stat().st_size:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{server.counts.received} OSC messages in three minutes")
+            raise RuntimeError("no OSC message was answered in three minutes")
         time.sleep(0.1)
     time.sleep(5 * SETTLE_S)
 
 
 def send(port: int, rate: int) -> None:
-    """Settings at a rate, and each second another prompt, for ever."""
-    peer = Peer(port, os.getpid(), port)
+    """Settings at a rate, and each second another prompt, for ever; prints how long echoes took, in ms."""
+    peer = Peer(port, (), port)
     second = 0
     while True:
         second += 1
         peer.noise(write("/rtsep/prompt/1/text", WORDS[second % len(WORDS)]))
-        flood(peer, rate, 1.0)
+        print(*flood(peer, rate, 1.0), flush=True)
 
 
-def round_trip(desk: Desk) -> int:
+def free_port() -> int:
+    """A UDP port that nobody has."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        return int(any_port.getsockname()[1])
+
+
+def round_trip(engine: Engine) -> int:
     """Samples from ``jack_iodelay``'s output through the engine, bypassed, to its input."""
-    desk.submit(SetParameter("bypass", 1.0)).result()
+    engine["bypass"] = 1.0
     meter = subprocess.Popen(["stdbuf", "-oL", "jack_iodelay"], stdout=subprocess.PIPE, text=True)
     try:
         connect()
@@ -200,7 +194,7 @@ def round_trip(desk: Desk) -> int:
     finally:
         meter.terminate()
         meter.wait()
-    desk.submit(SetParameter("bypass", 0.0)).result()
+    engine["bypass"] = 0.0
     return statistics.mode(found)
 
 
@@ -226,10 +220,15 @@ def connect() -> None:
 def watch(seconds: float, panel: subprocess.Popen[bytes]) -> tuple[float, float]:
     """Wait; returns the resident megabytes of the engine with its card and its server, and of the panel."""
     time.sleep(seconds)
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="ascii").split()
-    named = {each: Path(f"/proc/{each}/cmdline").read_bytes() for each in children}
-    own = [int(each) for each, line in named.items() if re.search(rb"rtsep\.(audio\.card|osc)\0", line)]
-    return sum(map(resident_mb, (os.getpid(), *own))), resident_mb(panel.pid)
+    return sum(map(resident_mb, own(os.getpid()))), resident_mb(panel.pid)
+
+
+def own(pid: int) -> Iterator[int]:
+    """A process, and those below it in which a part of the engine runs."""
+    yield pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+        if re.search(rb"rtsep\.(live|audio\.card|osc)\0", Path(f"/proc/{child}/cmdline").read_bytes()):
+            yield from own(int(child))
 
 
 def resident_mb(pid: int) -> float:
