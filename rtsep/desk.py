@@ -29,6 +29,7 @@ from rtsep.control import (
 )
 from rtsep.errors import CommandError, RtsepError
 from rtsep.presets import Presets
+from rtsep.priority import BESIDE, hurry
 
 Listener = Callable[[Mapping[str, Value]], None]
 """Told of accepted commands what they set, by parameter name; called in the control thread."""
@@ -76,7 +77,7 @@ class Desk:
         self._unheard: dict[str, Value] = {}  # accepted, but the host does not have it yet
         self._unanswered: list[Future[None]] = []
         self._applied, self._pause_s, self._closing = -math.inf, APPLY_S, False
-        self._control = ThreadPoolExecutor(1, "rtsep-control")
+        self._control = ThreadPoolExecutor(1, "rtsep-control", hurry, (BESIDE,))
         self._words = ThreadPoolExecutor(1, "rtsep-words")
 
     @property

@@ -268,6 +268,13 @@ def test_an_effect_that_goes_wrong_is_bypassed_from_that_block_on_and_named(
     assert_bypassed_from_the_marked_block_on(x, y)
 
 
+def test_an_effect_may_take_its_time_before_there_is_anything_to_miss(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text(FAULTY.replace("block):", "block):\n        time.sleep(0.05)").replace("FAULT", "pass"))
+    with Rack([InsertSpec(str(slow))], FORM) as rack:
+        assert rack.faults == ("",)
+
+
 def test_an_effect_that_sleeps_is_not_waited_for(tmp_path: Path) -> None:
     x = marked()
     with Rack([faulty(tmp_path, "time.sleep(1000)")], FORM, live=False) as rack:

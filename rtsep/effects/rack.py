@@ -46,6 +46,7 @@ class Rack:
             self.slots = load(specs, form, self._patience, stack)
             silence = np.zeros((form.block, form.channels), np.float32)
             for slot in self.slots * WARM_BLOCKS:  # the first blocks take longest
+                self._patience.begin()
                 slot.process(silence)
             self._open = stack.pop_all()
         self._patience.span_s = LIVE_S if live else PATIENT_S

@@ -10,6 +10,7 @@ from contextlib import closing
 from rtsep.errors import RtsepError
 from rtsep.live.messages import Close, Done, Open, Opened, Reply, Start
 from rtsep.live.session import Session, opened
+from rtsep.priority import BESIDE, hurry
 from rtsep.remote.messages import Request
 from rtsep.remote.served import STATUS_S, ServedDesk
 from rtsep.remote.wire import Courier, Wire
@@ -41,10 +42,11 @@ def _play(wire: Wire, session: Session) -> None:
         EOFError, OSError: nobody asks any more.
     """
     served = ServedDesk(session.desk, lambda: session.status)
-    courier = Courier(wire, served.update, STATUS_S, "rtsep-live-out")
+    courier = Courier(wire, served.update, STATUS_S, "rtsep-live-out", urgent=True)
     served.call = courier.call
     wire.send(Opened(served.facts, served.status))
     courier.start()
+    hurry(BESIDE)
     while not isinstance(order := wire.receive(), Close):
         match order:
             case Request():

@@ -21,6 +21,7 @@ from rtsep.control import OSC_PORT, Status
 from rtsep.errors import EngineError, RtsepError
 from rtsep.osc.messages import Beginning, Listening
 from rtsep.osc.subscribers import Sender
+from rtsep.priority import BESIDE, hurry
 from rtsep.remote.child import Child
 from rtsep.remote.messages import Counts, Update
 from rtsep.remote.served import STATUS_S, Desk, ServedDesk
@@ -122,7 +123,7 @@ class OscProcess:
 
     def _load(self) -> None:
         self._child = Child("rtsep.osc")
-        self._courier = Courier(self._child.wire, self._news, STATUS_S, "rtsep-osc-out")
+        self._courier = Courier(self._child.wire, self._news, STATUS_S, "rtsep-osc-out", urgent=True)
 
     def _news(self) -> Update:
         return self._served.update()
@@ -142,6 +143,7 @@ class OscProcess:
 
     def _attend(self) -> None:
         """Do what the server wants; start another one where it has died."""
+        hurry(BESIDE)
         while True:
             try:
                 while True:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, Self
 
+from rtsep.priority import BESIDE, hurry
+
 GATHER_S, FLOOD_S = 0.005, 0.02
 """What follows within so short a time travels together, and in a flood within a longer one: every message
 wakes the process of the engine."""
@@ -71,10 +73,14 @@ class Courier(threading.Thread):
         news: makes what is sent; None sends nothing.
         every_s: how often it looks without having been called.
         name: of the thread.
+        urgent: the worker's interpreter is the same: see ``priority.BESIDE``.
     """
 
-    def __init__(self, wire: Wire, news: Callable[[], object], every_s: float, name: str) -> None:
+    def __init__(
+        self, wire: Wire, news: Callable[[], object], every_s: float, name: str, *, urgent: bool = False
+    ) -> None:
         super().__init__(name=name, daemon=True)
+        self._urgent = urgent
         self._wire, self._news, self._every_s = wire, news, every_s
         self._called, self._stopping = threading.Event(), threading.Event()
         self._carrying = threading.Lock()
@@ -108,6 +114,8 @@ class Courier(threading.Thread):
 
     def run(self) -> None:
         """Carry, until it is stopped."""
+        if self._urgent:
+            hurry(BESIDE)
         sent_s = -GATHER_S
         while True:
             last = self._stopping.is_set()
