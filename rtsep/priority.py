@@ -15,8 +15,8 @@ PRIORITY = 10
 """Real-time priority of the worker: above all that is not audio, below every audio callback."""
 
 BESIDE = PRIORITY - 1
-"""That of the threads which share the worker's interpreter for a moment now and then: whoever has it must not
-be kept from a processor by other programs while the worker waits for it."""
+"""That of what the worker may have to wait for: the threads which take its interpreter for a moment now and
+then, and effects. Other programs must not keep them from a processor meanwhile."""
 
 SPARE_FROM = 4
 """Cores from which on one is left to the audio callback."""

@@ -8,9 +8,7 @@ until it has; who does that too often is left alone for a while, and who does no
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +22,7 @@ import numpy as np
 from rtsep.control import Value
 from rtsep.effects.protocol import Effect, EffectError, Format, Knobs, LateError, Samples
 from rtsep.errors import ConfigError, RtsepError
+from rtsep.priority import BESIDE, hurry
 
 LOADED_S = 60.0
 """Plugins that ask their maker's server for a licence take their time; none takes longer."""
@@ -37,8 +36,6 @@ costs a wait, and the machine may have less to do then."""
 
 _TOO_SLOW = f"too slow {MISSES} times in {MISSES_S:g} s, it is left alone for {REST_S:g} s"
 _FINE, _WRONG = b"+", b"-"
-_PRIORITY = 9
-"""Real-time priority, one below the audio worker's: it must never have to wait for an effect that spins."""
 
 
 class Patience:
@@ -218,7 +215,7 @@ def _serve(
 
 def _play(effect: Effect, form: Format, sound: Connection) -> None:
     """Answer blocks for ever."""
-    _hurry()
+    hurry(BESIDE)  # the audio worker waits for it, and must never have to wait for one that spins
     with contextlib.suppress(EOFError, OSError):
         while True:
             block = np.frombuffer(sound.recv_bytes(), np.float32).reshape(form.channels, -1)
@@ -229,11 +226,3 @@ def _play(effect: Effect, form: Format, sound: Connection) -> None:
             except BaseException as error:  # whatever a plugin may raise
                 answer = _WRONG + f"it raised {type(error).__name__}: {error}".encode()
             sound.send_bytes(answer)
-
-
-def _hurry() -> None:
-    """Run before all that is not audio, where that is allowed: the audio worker waits for this thread."""
-    if sys.platform == "linux":
-        with contextlib.suppress(PermissionError):
-            policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(_PRIORITY))
