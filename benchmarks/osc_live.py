@@ -21,7 +21,7 @@ from rtsep.engine import SWITCH_INTERVAL_S, Engine
 from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import load_bundle
 from rtsep.models.prompts import FilmCache
-from rtsep.models.text import EncoderProcess
+from rtsep.models.text_process import EncoderProcess
 from rtsep.osc.process import OscProcess
 from rtsep.presets import Presets
 

@@ -31,7 +31,7 @@ from rtsep.engine import Engine
 from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import load_bundle
 from rtsep.models.prompts import FilmCache
-from rtsep.models.text import EncoderProcess
+from rtsep.models.text_process import EncoderProcess
 from rtsep.osc.packet import read, write
 from rtsep.osc.process import OscProcess
 from rtsep.presets import Presets

@@ -28,7 +28,7 @@ from rtsep.ends import as_channels, check_ends, is_file, open_sink, open_source,
 from rtsep.engine import SWITCH_INTERVAL_S
 from rtsep.errors import CommandError, ConfigError
 from rtsep.lanes import Lanes
-from rtsep.live.session import Session
+from rtsep.live.session import Ends, Session, sought
 from rtsep.models.condition import Condition
 from rtsep.pipeline import Pipeline, Samples
 from rtsep.priority import HINT
@@ -63,6 +63,7 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
     check_ends(settings, json_file)
     check_specs(settings.inserts)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    found = sought(settings) if live else None  # beside what follows
     separator = _separator(settings, live)
     films = Conditions(separator)
     for index in console.used:
@@ -70,7 +71,10 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
     if separator.device.type == "cpu":
         torch.set_num_threads(1)
     with closing(separator):
-        report = (_run_live if live else _run_stream)(settings, console, separator, films)
+        if found is not None:
+            report = _run_live(settings, console, separator, films, found)
+        else:
+            report = _run_stream(settings, console, separator, films)
     if isinstance(separator, Edge):
         report["network"] = asdict(separator.counts)
     if json_file is not None:
@@ -92,10 +96,14 @@ def _separator(settings: RunSettings, live: bool) -> LiveSeparator:
 
 
 def _run_live(
-    settings: RunSettings, console: Console, separator: LiveSeparator, films: Conditions
+    settings: RunSettings,
+    console: Console,
+    separator: LiveSeparator,
+    films: Conditions,
+    found: Callable[[], Ends],
 ) -> dict[str, Any]:
     """Device to device, with a promised latency."""
-    live = Session(settings, console, separator, films)
+    live = Session(settings, console, separator, films, found=found)
     engine = live.engine
     with _until_interrupted(), live, status_line() as show:
         end = time.monotonic() + (settings.duration or float("inf"))

@@ -18,7 +18,8 @@ from transformers.models.roberta.tokenization_roberta import RobertaTokenizer
 from rtsep.errors import BundleError
 from rtsep.models.clap import VOCABULARY, Clap, clap_folder
 from rtsep.models.published import import_file
-from rtsep.models.text import EncoderProcess, _answer, embed
+from rtsep.models.text import embed
+from rtsep.models.text_process import EncoderProcess, _answer
 
 PHRASES = ["dog barking", "rain", "a violin plays a slow melody, far away"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated, Any
 
@@ -91,7 +92,6 @@ def run(
     """Hear one sound: microphone in, separated sound out, until Ctrl-C; or files, or pipes."""
     flags: dict[str, Any] = dict(locals())
     from rtsep.config import parse_value, run_settings
-    from rtsep.session import run_session
 
     for flag in ("preset", "json_file", "prompt", "remove", "turn", "insert"):
         del flags[flag]
@@ -107,6 +107,10 @@ def run(
         turned=turned,
         inserts=tuple(insert or ()),
     )
+    gc.disable()  # going through all that loads, again and again, takes a sixth of the time that loading does
+    from rtsep.session import run_session
+
+    gc.enable()
     run_session(settings, console, json_file)
 
 

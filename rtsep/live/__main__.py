@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from rtsep.errors import RtsepError
 from rtsep.live.messages import Close, Done, Open, Opened, Reply, Start
-from rtsep.live.session import Session, opened
 from rtsep.priority import BESIDE, hurry
 from rtsep.remote.messages import Request
 from rtsep.remote.served import STATUS_S, ServedDesk
 from rtsep.remote.wire import Courier, Wire
+
+if TYPE_CHECKING:
+    from rtsep.live.session import Session
 
 
 def main() -> None:
@@ -26,8 +30,14 @@ def main() -> None:
         order: Open = wire.receive()
     except EOFError:
         return
+    gc.disable()  # going through all that loads, again and again, takes a sixth of the time that loading does
+    from rtsep.live.session import Session, opened, sought
+
+    gc.enable()
     try:
-        session = Session(order.settings, order.console, opened(order.separator, order.settings))
+        found = sought(order.settings)  # beside what follows
+        separator = opened(order.separator, order.settings)
+        session = Session(order.settings, order.console, separator, found=found)
     except RtsepError as error:
         wire.send(error)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from rtsep.audio.contract import AudioDevice
 from rtsep.audio.device import find_devices, open_device
 from rtsep.audio.duplex import Duplex
 from rtsep.audio.patchbay import remembered
+from rtsep.audio.portaudio import DeviceInfo
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings
 from rtsep.control import Command, Console, Status
@@ -34,6 +36,9 @@ from rtsep.separators.protocol import LiveSeparator
 from rtsep.separators.registry import open_separator
 from rtsep.surfaces import surfaces
 
+Ends = tuple[DeviceInfo, DeviceInfo]
+"""Where sound comes from, and where it goes."""
+
 
 class Session:
     """An engine on an open device, with its desk; started by ``with``, let go of at the block's end.
@@ -44,6 +49,7 @@ class Session:
         separator: made; closed at the end.
         films: what has been asked of it already.
         device: open, instead of the sound card that ``settings`` names.
+        found: what ``sought`` has begun to look for.
 
     Raises:
         RtsepError: a prompt cannot be understood, or a device cannot be opened.
@@ -56,6 +62,7 @@ class Session:
         separator: LiveSeparator,
         films: Conditions | None = None,
         device: AudioDevice | None = None,
+        found: Callable[[], Ends] | None = None,
     ) -> None:
         stems = stem_count(settings, console)
         self._settings, self._stopped = settings, False
@@ -68,7 +75,7 @@ class Session:
             sys.setswitchinterval(SWITCH_INTERVAL_S)
             reopen: Reopen | None = None
             if device is None:
-                card = _sound_card(settings, stems)
+                card = _sound_card(settings, stems, found or sought(settings))
                 device, reopen = card(), lambda unwanted: card(unless=unwanted)
             with ExitStack() as opened_device:
                 opened_device.callback(device.stop)
@@ -156,12 +163,21 @@ def opened(separator: str | LiveSeparator, settings: RunSettings) -> LiveSeparat
     return open_separator(separator, compute_device(settings.compute))
 
 
-def _sound_card(settings: RunSettings, stems: int) -> Callable[..., Duplex]:
+def sought(settings: RunSettings) -> Callable[[], Ends]:
+    """Begin to look for the sound card that is meant, which is for another process to do; returns what waits
+    until it is found, and raises a DeviceError if it is not."""
+    looking = ThreadPoolExecutor(1, "rtsep-looking")
+    found = looking.submit(find_devices, settings.input, settings.output)
+    looking.shutdown(wait=False)
+    return found.result
+
+
+def _sound_card(settings: RunSettings, stems: int, found: Callable[[], Ends]) -> Callable[..., Duplex]:
     """What opens the sound card meant, now (without arguments) or when it comes back (``unless``)."""
     channels = settings.channels or 1
     return partial(
         open_device,
-        *find_devices(settings.input, settings.output),
+        *found(),
         sample_rate=settings.device_rate,
         block=settings.block,
         channels_in=channels,

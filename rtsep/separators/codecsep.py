@@ -10,7 +10,7 @@ from rtsep.models.backends import choose_backend
 from rtsep.models.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from rtsep.models.onnx import Step
 from rtsep.models.prompts import FilmCache
-from rtsep.models.text import EncoderProcess
+from rtsep.models.text_process import EncoderProcess
 from rtsep.separators.protocol import LiveSeparator, Mix, Separation, SeparatorState
 
 

@@ -12,7 +12,7 @@ from rtsep.control import Console
 from rtsep.models.bundle import Bundle
 from rtsep.models.condition import Condition
 from rtsep.models.prompts import FilmCache
-from rtsep.models.text import EncoderProcess
+from rtsep.models.text_process import EncoderProcess
 from rtsep.serve.session import code_condition
 
 
