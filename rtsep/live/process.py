@@ -1,7 +1,7 @@
 """A session in a process of its own: no thread of whoever owns it takes the interpreter from the sound.
 
-Beside one thread that computes, a session in the same process lost half a percent more of its blocks than C
-did on the same machine; in its own it loses no more (docs/latency.md).
+Beside one thread that computes, a session in the same process lost half a percent more of its blocks than a C
+client on the same machine; in its own it loses no more (docs/latency.md).
 """
 
 from __future__ import annotations
