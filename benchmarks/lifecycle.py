@@ -1,7 +1,7 @@
 """Starts, stops and kills in random order: does anything stay behind?
 
-Most rounds are an engine in this process, from Python, on a JACK dummy server: it is let run for a random
-moment, records or not, loses its card's process (``kill -9``) or not, and is stopped. Every tenth is a whole
+Most rounds are an ``rtsep.Engine`` on a JACK dummy server: it is let run for a random moment, records or not,
+loses its card's process or its own (``kill -9``) or neither, and is stopped. Every tenth is a whole
 ``rtsep run`` with OSC, which is asked to end, hung up on or killed, while it starts or while it plays.
 
 After each round there must be no thread and no process that was not there before, no open file more, nothing
@@ -39,8 +39,11 @@ from rtsep.live.engine import Engine
 WHOLE_EVERY = 10
 """Every so many rounds a whole program."""
 
-INSIDE = ("stopped at once", "stopped", "recorded", "card killed", "not started")
-"""What may happen to an engine in this process."""
+INSIDE = ("stopped at once", "stopped", "recorded", "card killed", "engine killed", "not started")
+"""What may happen to an engine."""
+
+KILLED = {"card killed": "rtsep.audio.card", "engine killed": "rtsep.live"}
+"""The process that is then killed."""
 
 CACHES = ("torchinductor_",)
 """What PyTorch keeps among temporary files for the next run, one folder a user."""
@@ -106,7 +109,7 @@ def lifecycle(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def inside(chance: random.Random, separator: str, folder: Path) -> str:
-    """An engine in this process, started, perhaps crippled, and stopped; returns what was done."""
+    """An engine, started, perhaps crippled, and stopped; returns what was done."""
     what = chance.choice(INSIDE)
     live = Engine("speech", separator=separator)
     try:
@@ -116,9 +119,10 @@ def inside(chance: random.Random, separator: str, folder: Path) -> str:
                     live.record()
                 if what != "stopped at once":
                     live.wait(chance.uniform(0.05, 0.6))
-                if what == "card killed":
+                if what in KILLED:
                     for pid in marked():
-                        os.kill(pid, signal.SIGKILL)
+                        if KILLED[what] in command_of(pid).split():
+                            os.kill(pid, signal.SIGKILL)
                     live.wait(chance.uniform(0.0, 1.0))
     except RtsepError as error:
         what = f"{what}: {error}"
