@@ -24,7 +24,7 @@ from rtsep.models.condition import Condition
 from rtsep.models.prompts import FilmCache
 from rtsep.pipeline import Pipeline
 from rtsep.render import render
-from rtsep.session import FILE_BLOCK_S
+from rtsep.runs import FILE_BLOCK_S
 from rtsep.worker import Worker
 
 PROMPT = "dog barking"

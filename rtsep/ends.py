@@ -13,13 +13,13 @@ from typing import Self
 import numpy as np
 import soundfile
 
+from rtsep.audio.contract import Samples
 from rtsep.audio.device import find_device
 from rtsep.audio.file import AudioSink, AudioSource
 from rtsep.audio.live import LiveSink, LiveSource
 from rtsep.config import RunSettings
 from rtsep.control import AFTER, Console
 from rtsep.errors import AudioFileError, ConfigError
-from rtsep.pipeline import Samples
 
 
 def is_file(text: str | None) -> bool:

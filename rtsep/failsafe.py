@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rtsep.pipeline import Pipeline, Samples
+from rtsep.audio.contract import Samples
+from rtsep.pipeline import Pipeline
 from rtsep.worker import Worker
 
 logger = logging.getLogger(__name__)

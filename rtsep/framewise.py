@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtsep.audio.contract import Samples
 from rtsep.config import run_settings
 from rtsep.control import Console, Value
 from rtsep.ends import stem_count
@@ -17,7 +18,7 @@ from rtsep.errors import AudioFileError
 from rtsep.live.engine import words_of
 from rtsep.live.session import opened
 from rtsep.models.condition import Condition
-from rtsep.pipeline import Pipeline, Samples
+from rtsep.pipeline import Pipeline
 from rtsep.separators.conditions import Conditions
 from rtsep.separators.protocol import LiveSeparator, SeparatorState
 

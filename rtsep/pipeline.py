@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rtsep.audio.contract import Samples
 from rtsep.audio.resample import Resampler
 from rtsep.control import PARAMETERS, Console
 from rtsep.effects.rack import Rack
@@ -39,8 +40,6 @@ from rtsep.nn.streaming import select_rows
 from rtsep.separators.protocol import Steps
 from rtsep.timing import Timing
 from rtsep.tracks import Tracks
-
-Samples = NDArray[np.float32]
 
 RAMP_S = 0.01
 """Time in which gain, wet/dry and bypass move from one end of their range to the other."""

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 
+from rtsep.audio.contract import Samples
 from rtsep.audio.file import AudioSink
 from rtsep.errors import AudioFileError
-from rtsep.pipeline import Samples
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rtsep.pipeline import Samples
+from rtsep.audio.contract import Samples
 from rtsep.worker import Worker
 
 

@@ -10,11 +10,12 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from rtsep.audio.contract import Samples
 from rtsep.audio.meter import FLOOR_DB, measure
 from rtsep.audio.spectrum import SIZE
 from rtsep.control import Console, Level, ResetCounts, Status
 from rtsep.models.condition import Condition
-from rtsep.pipeline import Pipeline, Samples
+from rtsep.pipeline import Pipeline
 from rtsep.recorder import Recorder
 
 STATUS_S = 0.02

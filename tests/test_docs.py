@@ -16,8 +16,8 @@ import torch
 from docs_blocks import PAGES, Block, blocks, check, spans
 from docs_commands import check_shell, check_span, commands
 
+import rtsep.live.card
 import rtsep.live.engine
-import rtsep.live.session
 from rtsep.audio.fake import FakeDevice
 from rtsep.cli import main
 from rtsep.config import RunSettings
@@ -49,8 +49,8 @@ def sound_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return Session(settings, console, open_separator(separator, torch.device("cpu")))
 
     monkeypatch.setattr(rtsep.live.engine, "SessionProcess", played)  # a real one has a real sound card
-    monkeypatch.setattr(rtsep.live.session, "open_device", opened)
-    monkeypatch.setattr(rtsep.live.session, "find_devices", lambda *texts: (None, None))
+    monkeypatch.setattr(rtsep.live.card, "open_device", opened)
+    monkeypatch.setattr(rtsep.live.card, "find_devices", lambda *texts: (None, None))
     monkeypatch.setattr(rtsep.Engine, "wait", lambda self, seconds: None)
     yield
 

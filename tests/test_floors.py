@@ -17,7 +17,7 @@ FLOORS = (
     {"pipeline", "lanes", "timing", "tracks", "recorder", "worker", "load", "blueprint"},
     {"engine", "failsafe", "render", "conformance", "train", "evaluate", "serve"},
     {
-        *("batch", "display", "ends", "framewise", "live", "session", "surfaces"),
+        *("batch", "display", "ends", "framewise", "live", "runs", "session", "surfaces"),
         *("cli", "__main__"),
     },
 )
@@ -83,3 +83,10 @@ def test_importing_the_package_loads_nothing_heavy(module: str) -> None:
     script = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["rtsep.session", "rtsep.live.card"])
+def test_the_sound_card_opens_before_torch_loads(module: str) -> None:
+    script = f"import sys, {module}; print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

@@ -9,6 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+Samples = NDArray[np.float32]
+"""Sound, -1..1: (n, channels) where nothing else is said."""
+
 
 class AudioDevice(Protocol):
     """A duplex sound card: the k-th sample written is played ``prefill_samples`` after the k-th captured.

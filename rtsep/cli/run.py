@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import Annotated, Any
 
@@ -107,10 +106,8 @@ def run(
         turned=turned,
         inserts=tuple(insert or ()),
     )
-    gc.disable()  # going through all that loads, again and again, takes a sixth of the time that loading does
     from rtsep.session import run_session
 
-    gc.enable()
     run_session(settings, console, json_file)
 
 

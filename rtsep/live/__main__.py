@@ -17,6 +17,7 @@ from rtsep.remote.served import STATUS_S, ServedDesk
 from rtsep.remote.wire import Courier, Wire
 
 if TYPE_CHECKING:
+    from rtsep.live.card import SoundCard
     from rtsep.live.session import Session
 
 
@@ -30,19 +31,27 @@ def main() -> None:
         order: Open = wire.receive()
     except EOFError:
         return
+    from rtsep.live.card import SoundCard
+
+    with closing(SoundCard(order.settings, order.console)) as card:  # it opens beside what follows
+        session = _opened(wire, order, card)
+    if session is not None:
+        with closing(session), contextlib.suppress(EOFError, OSError):  # whoever has started this may be gone
+            _play(wire, session)
+
+
+def _opened(wire: Wire, order: Open, card: SoundCard) -> Session | None:
+    """The session; None where it cannot be had, once that is said."""
     gc.disable()  # going through all that loads, again and again, takes a sixth of the time that loading does
-    from rtsep.live.session import Session, opened, sought
+    from rtsep.live.session import Session, opened
 
     gc.enable()
     try:
-        found = sought(order.settings)  # beside what follows
         separator = opened(order.separator, order.settings)
-        session = Session(order.settings, order.console, separator, found=found)
+        return Session(order.settings, order.console, separator, card=card)
     except RtsepError as error:
         wire.send(error)
-        return
-    with closing(session), contextlib.suppress(EOFError, OSError):  # whoever has started this may be no more
-        _play(wire, session)
+        return None
 
 
 def _play(wire: Wire, session: Session) -> None:

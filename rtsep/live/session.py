@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import partial
 from types import TracebackType
 from typing import Self
 
-from rtsep.audio.client_name import VARIABLE
 from rtsep.audio.contract import AudioDevice
-from rtsep.audio.device import find_devices, open_device
-from rtsep.audio.duplex import Duplex
 from rtsep.audio.patchbay import remembered
-from rtsep.audio.portaudio import DeviceInfo
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings
 from rtsep.control import Command, Console, Status
@@ -27,6 +19,7 @@ from rtsep.effects.protocol import Format
 from rtsep.effects.rack import Rack
 from rtsep.ends import stem_count
 from rtsep.engine import SWITCH_INTERVAL_S, Engine, Reopen
+from rtsep.live.card import SoundCard
 from rtsep.load import Load
 from rtsep.models.bundle import lighter_bundle
 from rtsep.osc.process import OscProcess
@@ -35,9 +28,6 @@ from rtsep.separators.conditions import Conditions
 from rtsep.separators.protocol import LiveSeparator
 from rtsep.separators.registry import open_separator
 from rtsep.surfaces import surfaces
-
-Ends = tuple[DeviceInfo, DeviceInfo]
-"""Where sound comes from, and where it goes."""
 
 
 class Session:
@@ -49,7 +39,7 @@ class Session:
         separator: made; closed at the end.
         films: what has been asked of it already.
         device: open, instead of the sound card that ``settings`` names.
-        found: what ``sought`` has begun to look for.
+        card: that has begun to open, where no other device is given.
 
     Raises:
         RtsepError: a prompt cannot be understood, or a device cannot be opened.
@@ -62,7 +52,7 @@ class Session:
         separator: LiveSeparator,
         films: Conditions | None = None,
         device: AudioDevice | None = None,
-        found: Callable[[], Ends] | None = None,
+        card: SoundCard | None = None,
     ) -> None:
         stems = stem_count(settings, console)
         self._settings, self._stopped = settings, False
@@ -70,13 +60,11 @@ class Session:
             self._osc = stack.enter_context(OscProcess()) if settings.played else None  # it loads meanwhile
             stack.callback(separator.close)
             separator.go_live(played=settings.played)
-            if settings.name is not None:
-                os.environ[VARIABLE] = settings.name
             sys.setswitchinterval(SWITCH_INTERVAL_S)
             reopen: Reopen | None = None
             if device is None:
-                card = _sound_card(settings, stems, found or sought(settings))
-                device, reopen = card(), lambda unwanted: card(unless=unwanted)
+                card = card or stack.enter_context(closing(SoundCard(settings, console)))
+                device, reopen = card.taken(), card.again
             with ExitStack() as opened_device:
                 opened_device.callback(device.stop)
                 form = Format.at(separator, device.sample_rate, device.channels_in)
@@ -161,25 +149,3 @@ def opened(separator: str | LiveSeparator, settings: RunSettings) -> LiveSeparat
     if not isinstance(separator, str):
         return separator
     return open_separator(separator, compute_device(settings.compute))
-
-
-def sought(settings: RunSettings) -> Callable[[], Ends]:
-    """Begin to look for the sound card that is meant, which is for another process to do; returns what waits
-    until it is found, and raises a DeviceError if it is not."""
-    looking = ThreadPoolExecutor(1, "rtsep-looking")
-    found = looking.submit(find_devices, settings.input, settings.output)
-    looking.shutdown(wait=False)
-    return found.result
-
-
-def _sound_card(settings: RunSettings, stems: int, found: Callable[[], Ends]) -> Callable[..., Duplex]:
-    """What opens the sound card meant, now (without arguments) or when it comes back (``unless``)."""
-    channels = settings.channels or 1
-    return partial(
-        open_device,
-        *found(),
-        sample_rate=settings.device_rate,
-        block=settings.block,
-        channels_in=channels,
-        channels_out=(stems + 1) * channels if stems else 2 if settings.channels == 2 else None,
-    )

@@ -59,13 +59,13 @@ def critical_filters(kernel: int, hop: int, overlap: int, bins: int) -> Critical
     for age in range(frames):
         end = samples.shape[-1] - hop * age
         samples[age, :, end - reach : end] = critical
-    mended = samples.clone()
     rising = _window(hop, overlap)[:overlap] ** 2
     start = samples.shape[-1] - reach
-    mended[0, :, start : start + overlap] *= 1 + (1 - rising) * rising / (rising**2 + MEND)
-    to_latent, to_latent_mended = (
-        torch.einsum("dk,abk->dba", analysis, whole[..., -kernel:]).flip(-1) for whole in (samples, mended)
-    )
+    newest = samples[0].clone()
+    newest[:, start : start + overlap] *= 1 + (1 - rising) * rising / (rising**2 + MEND)
+    to_latent = torch.einsum("dk,abk->dba", analysis, samples[..., -kernel:]).flip(-1)
+    to_latent_mended = to_latent.clone()
+    to_latent_mended[..., -1] = analysis @ newest[:, -kernel:].T
     return CriticalFilters(to_coefficients.float(), to_latent.float(), to_latent_mended.float())
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from rtsep.audio.contract import Samples
 from rtsep.audio.file import AudioSink, AudioSource
 from rtsep.audio.resample import Ratio, Resampler
 from rtsep.control import Console
@@ -20,7 +20,6 @@ from rtsep.serve.format import CodeFormat, Frames
 from rtsep.serve.service import Service
 from rtsep.serve.session import code_condition
 
-Samples = NDArray[np.float32]
 Editor = Callable[[CodeFormat, Iterable[Frames]], Iterator[Frames]]
 """Edits a stream of codes, frame by frame, numbers kept."""
 
