@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from rtsep.allocator import one_heap
 from rtsep.audio.device import find_devices, open_device
 from rtsep.control import Console
 from rtsep.desk import Desk
@@ -31,6 +32,7 @@ WORDS = ["dog barking", "rain", "speech", "music", "birdsong"]
 
 def main() -> None:
     """Run until stdin ends."""
+    one_heap()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     torch.set_num_threads(1)
     bundle, console = load_bundle(), Console.of(WORDS[:1], WORDS[1:2])

@@ -7,6 +7,7 @@ import json
 from contextlib import closing, nullcontext
 from pathlib import Path
 
+from rtsep.allocator import one_heap
 from rtsep.config import RunSettings
 from rtsep.control import Console
 from rtsep.effects.loading import check_specs
@@ -21,6 +22,7 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
     Raises:
         RtsepError: something that the user can mend.
     """
+    one_heap()
     live = not (is_file(settings.input) or is_file(settings.output))
     if not console.used and not (live and settings.played):
         raise CommandError("no prompt: name a sound to keep (--prompt) or one to remove (--remove)")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from rtsep.allocator import one_heap
 from rtsep.errors import RtsepError
 from rtsep.live.messages import Close, Done, Open, Opened, Reply, Start
 from rtsep.priority import BESIDE, hurry
@@ -26,6 +27,7 @@ def main() -> None:
     for number in ("SIGINT", "SIGHUP", "SIGBREAK"):  # they are meant for whoever has started this
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
+    one_heap()
     wire = Wire.of_this_process()
     try:
         order: Open = wire.receive()
