@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, cat, nn
-from torch.nn.functional import conv1d, conv_transpose1d, linear
+from torch.nn.functional import conv1d, conv_transpose1d, linear, pad
 
 from rtsep.nn.streaming import State, Streaming
 
@@ -46,6 +46,10 @@ class CausalConv1d(Streaming):
             # One frame, the live case: a matrix product, without the set-up that costs a convolution more.
             taps = x[..., :: self.dilation][..., : conv.kernel_size[0]]
             y = linear(taps.flatten(1), conv.weight.flatten(1), conv.bias)[..., None]
+        elif conv.in_channels == 1 and self.dilation == 1:
+            # A filter bank over one wave: libraries of convolutions are made for many channels.
+            windows = x.unfold(-1, conv.kernel_size[0], self.stride).squeeze(1)
+            y = linear(windows, conv.weight.squeeze(1), conv.bias).transpose(1, 2)
         else:
             y = conv1d(x, conv.weight, conv.bias, conv.stride, dilation=conv.dilation)
         return y, x[..., x.shape[-1] - self.context :]
@@ -79,6 +83,12 @@ class CausalConvTranspose1d(Streaming):
         """Overlap-add the next frames; see the class for shapes."""
         if x.shape[-1] == 1:
             y = (x.squeeze(-1) @ self.conv.weight.flatten(1)).unflatten(1, self.conv.weight.shape[1:])
+        elif self.conv.out_channels == 1 and self.overlap <= self.stride:
+            # Likewise back to one wave; each frame reaches into the next one only.
+            frames = x.transpose(1, 2) @ self.conv.weight.squeeze(1)
+            own = pad(frames[..., : self.stride].flatten(1), (0, self.overlap))
+            ahead = pad(frames[..., self.stride :], (0, self.stride - self.overlap)).flatten(1)
+            y = (own + pad(ahead, (self.stride, 0))[:, : own.shape[1]])[:, None]
         else:
             y = conv_transpose1d(x, self.conv.weight, None, self.conv.stride)
         y = cat([y[..., : self.overlap] + state, y[..., self.overlap :]], dim=-1)

@@ -26,6 +26,7 @@ from rtsep.errors import ConfigError
 from rtsep.models.codec import Codec
 from rtsep.models.codec_store import load_codec
 from rtsep.models.separator import Separator
+from rtsep.train.ahead import Ahead
 from rtsep.train.checkpoint import BANK, CHECKPOINT, Parts, read_checkpoint, write_checkpoint
 from rtsep.train.mixture import Batches
 from rtsep.train.objective import Objective
@@ -70,7 +71,8 @@ class Trainer:
         compiled: bool = False,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.mixer, self.folder, self.device = recipe, mixer, folder, device
+        self.recipe, self.folder, self.device = recipe, folder, device
+        self.mixer = Ahead(mixer, device)
         self.ranks = ranks or Ranks()
         self.separator = Separator(recipe.codec, recipe.masker)
         if recipe.codec_weights is not None:
@@ -197,7 +199,7 @@ class Trainer:
             "separator": self.separator.state_dict(),
             "average": self.average.state_dict(),
             "optimizers": self.optimizers.state(),
-            "mixer": self.mixer.generator.get_state(),
+            "mixer": self.mixer.state(),
             "torch": torch.get_rng_state(),
         }
 
@@ -221,10 +223,10 @@ class Trainer:
         if "optimizers" in parts:  # a run that has travelled has none
             self.optimizers.resume(parts["optimizers"])
         if self.ranks.number == 0:
-            self.mixer.generator.set_state(parts["mixer"].cpu())
+            self.mixer.resume(parts["mixer"].cpu())
             torch.set_rng_state(parts["torch"].cpu())
         else:  # as the first rank's, every GPU would hear the same
-            self.mixer.generator.manual_seed(self.recipe.seed + self.step + 1_000_003 * self.ranks.number)
+            self.mixer.reseed(self.recipe.seed + self.step + 1_000_003 * self.ranks.number)
 
     def _log(self, row: dict[str, float]) -> None:
         path = self.folder / LOG

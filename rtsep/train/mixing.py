@@ -80,7 +80,7 @@ class Mixer:
         absent = torch.rand(config.batch, config.prompts, generator=generator) < config.absent
         absent = absent & (number > 0) | (number >= count[:, None])
         asked = labels.gather(1, torch.where(absent, slots + number, number))
-        prompts = self.phrases.draw(asked, generator, config.text_noise, config.hide)
+        prompts = self.phrases.draw(asked, generator, config.text_noise, config.hide, config.hide_others)
         wanted = prompts.covers.gather(2, labels[:, None, :slots].expand(-1, config.prompts, -1))
 
         sounding = labels[:, :slots].flatten()

@@ -47,6 +47,8 @@ class MixingConfig(BaseModel):
     """Length of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
     hide: float = 0.3
     """Probability that a prompt must be understood by other labels' phrases, as if it were a new word."""
+    hide_others: float = 0.0
+    """Probability that each other label's phrases are then hidden with them."""
     likeness: float = 0.55
     """Labels whose embeddings have a higher cosine never meet in a mixture."""
 

@@ -52,7 +52,10 @@ def _made(learning: dict[str, nn.Parameter], recipe: Recipe) -> list[Optimizer]:
         turned = [each for name, each in learning.items() if each.ndim == 2 and ".layers." in name]
         turned = [each for each in turned if min(each.shape) > 1]
     others = [each for each in learning.values() if not any(each is one for one in turned)]
-    made: list[Optimizer] = [AdamW(others, recipe.learning_rate, betas=recipe.betas, weight_decay=decay)]
+    fused = all(each.is_cuda for each in others)  # one launch instead of dozens
+    made: list[Optimizer] = [
+        AdamW(others, recipe.learning_rate, betas=recipe.betas, weight_decay=decay, fused=fused)
+    ]
     if turned:
         made.append(Muon(turned, recipe.learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
     return made

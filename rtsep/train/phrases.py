@@ -75,7 +75,8 @@ class Phrases:
         self.bank = self._embeddings[in_bank]
         """(bank, text), what ``Neighbours`` is to hold."""
         groups_of = torch.tensor([kept[number][0] for number in in_bank])
-        self._owner = torch.where(groups_of < labelled, groups_of // 2, -1)
+        self._owner = torch.where(groups_of < labelled, groups_of // 2, len(self.labels))
+        """(bank,), the label that a phrase is of; one past the last for kinds."""
         self._count = torch.tensor([len(group) for group in groups])
         self._first = self._count.cumsum(0) - self._count
         count = len(self.labels)
@@ -98,7 +99,14 @@ class Phrases:
         bare = self._embeddings[self._first[: 2 * len(self.labels) : 2]]
         return bare @ bare.T
 
-    def draw(self, labels: Tensor, generator: torch.Generator, noise: float, hide: float = 0.0) -> Prompts:
+    def draw(
+        self,
+        labels: Tensor,
+        generator: torch.Generator,
+        noise: float,
+        hide: float = 0.0,
+        hide_others: float = 0.0,
+    ) -> Prompts:
         """A random way of asking for each label.
 
         Args:
@@ -106,6 +114,8 @@ class Phrases:
             generator: source of randomness.
             noise: length of a random vector added, so that neighbouring words mean nearly the same.
             hide: probability that a label's own phrases are hidden in the bank, as if it were a new word.
+            hide_others: probability that each other label's are then hidden too: a new word's blend is never
+                twice the same, and cannot be learned as one more name.
         """
         group = torch.multinomial(self._weight[labels.flatten()], 1, generator=generator).view(labels.shape)
         count = self._count[group]
@@ -113,6 +123,9 @@ class Phrases:
         embedding = self._embeddings[self._first[group] + pick]
         jitter = torch.randn(embedding.shape, generator=generator) * noise / embedding.shape[-1] ** 0.5
         new = torch.rand(labels.shape, generator=generator) < hide
-        hidden = new[..., None] & (self._owner == labels[..., None])
+        away = torch.rand(*labels.shape, len(self.labels) + 1, generator=generator) < hide_others
+        away[..., -1] = False
+        away = new[..., None] & away.scatter(-1, labels[..., None], True)
+        hidden = away[..., self._owner]
         noisy = torch.nn.functional.normalize(embedding + jitter, dim=-1)
         return Prompts(noisy, self._covers[group], hidden)
