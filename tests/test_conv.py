@@ -29,12 +29,13 @@ def seeded() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("kernel", "stride", "dilation"), SHAPES)
 def test_chunks_of_a_convolution_give_the_left_padded_whole(
-    kernel: int, stride: int, dilation: int, dtype: torch.dtype, tolerance: float
+    kernel: int, stride: int, dilation: int, channels: int, dtype: torch.dtype, tolerance: float
 ) -> None:
-    layer = CausalConv1d(3, 5, kernel, stride=stride, dilation=dilation).to(dtype)
-    x = torch.randn(2, 3, FRAMES * stride, dtype=dtype)
+    layer = CausalConv1d(channels, 5, kernel, stride=stride, dilation=dilation).to(dtype)
+    x = torch.randn(2, channels, FRAMES * stride, dtype=dtype)
     conv = layer.conv
     expected = conv1d(pad(x, (layer.context, 0)), conv.weight, conv.bias, stride, dilation=dilation)
     single = [1] * FRAMES
@@ -47,17 +48,18 @@ def test_chunks_of_a_convolution_give_the_left_padded_whole(
 
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
 @pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("channels", [1, 5])
 @pytest.mark.parametrize(("kernel", "stride"), TRANSPOSED)
 def test_chunks_of_a_transposed_convolution_give_the_whole(
-    kernel: int, stride: int, bias: bool, dtype: torch.dtype, tolerance: float
+    kernel: int, stride: int, channels: int, bias: bool, dtype: torch.dtype, tolerance: float
 ) -> None:
-    layer = CausalConvTranspose1d(3, 5, kernel, stride=stride, bias=bias).to(dtype)
+    layer = CausalConvTranspose1d(3, channels, kernel, stride=stride, bias=bias).to(dtype)
     x = torch.randn(2, 3, FRAMES, dtype=dtype)
     expected = conv_transpose1d(x, layer.conv.weight, layer.conv.bias, stride)[..., : FRAMES * stride]
     for sizes in ([FRAMES], [1] * FRAMES, random_sizes(FRAMES, 9, 1), random_sizes(FRAMES, 3, 2)):
         y, state = stream(layer, x, layer.initial_state(2), sizes)
         assert (y - expected).abs().max() <= tolerance
-        assert state.shape == (2, 5, kernel - stride)
+        assert state.shape == (2, channels, kernel - stride)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 2), (8, 4, 1)])

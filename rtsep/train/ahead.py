@@ -67,5 +67,5 @@ class Ahead:
 
 def _enter(device: torch.device) -> None:
     """What a thread launches goes to its own current device."""
-    if device.type == "cuda":
+    if device.index is not None:
         torch.cuda.set_device(device)

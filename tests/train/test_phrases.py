@@ -119,3 +119,18 @@ def test_the_bank_has_labels_synonyms_and_kinds_and_hides_a_labels_own_as_often_
     for phrase in ("a pure tone", "noisy", "rumble", "unpitched"):
         assert (known.bank @ BagOfWords()([phrase])[0]).max() > 0.999
     assert not known.draw(number, torch.Generator().manual_seed(0), 0.0).hidden.any()
+
+
+def test_with_a_labels_own_phrases_those_of_other_labels_are_hidden_as_often_as_told(pool: Pool) -> None:
+    known = phrases(pool)
+    number = torch.full((DRAWS,), known.labels.index("hiss"))
+    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide=0.5, hide_others=0.25)
+
+    def phrase(words: str) -> int:
+        return int((known.bank @ BagOfWords()([words])[0]).argmax())
+
+    own, other, kind = (prompts.hidden[:, phrase(words)] for words in ("hiss", "click", "noisy"))
+    assert own.float().mean().item() == pytest.approx(0.5, abs=0.05)
+    assert other[own].float().mean().item() == pytest.approx(0.25, abs=0.06)
+    assert not other[~own].any()
+    assert not kind.any()
