@@ -17,7 +17,15 @@ from dataclasses import asdict
 from typing import Any
 
 from rtsep.audio.callback_memory import CallbackMemory, Layout, SharedBytes, size
-from rtsep.audio.portaudio import DeviceInfo, Kind, list_devices, open_stream, refind, terminate
+from rtsep.audio.portaudio import (
+    DeviceInfo,
+    Kind,
+    MissingDeviceError,
+    list_devices,
+    open_stream,
+    refind,
+    terminate,
+)
 from rtsep.errors import DeviceError
 
 _LOOK_S = 0.05
@@ -29,6 +37,10 @@ if ports are unregistered meanwhile."""
 
 _RETRY_S = 0.1
 """How often a card that is missing is looked for."""
+
+_MISSED_S = 1.0
+"""So long a card is looked for that another process has just found: now and then a JACK server lets nobody in
+(seen with two servers on one machine, by the clients of both at once)."""
 
 
 def main(order: dict[str, Any]) -> None:
@@ -60,12 +72,14 @@ def _hold(order: dict[str, Any], say: Any) -> None:
     threading.Thread(target=_watch, args=(unwanted,), daemon=True).start()
     layout = Layout(**order["layout"])
     memory = CallbackMemory(SharedBytes(size(layout), order["memory"]), layout)
+    until = time.monotonic() + _MISSED_S
     while True:
         try:
             stream, devices = _open(order, memory)
             break
-        except DeviceError:
-            if not order["patient"] or unwanted.is_set():
+        except DeviceError as error:
+            missed = isinstance(error, MissingDeviceError) and time.monotonic() < until
+            if unwanted.is_set() or not (missed or order["patient"]):
                 raise
         terminate()
         unwanted.wait(_RETRY_S)

@@ -21,6 +21,10 @@ Kind = Literal["input", "output"]
 JACK = "JACK Audio Connection Kit"
 
 
+class MissingDeviceError(DeviceError):
+    """A device that was listed before is not in the list now."""
+
+
 @dataclass(frozen=True)
 class DeviceInfo:
     """A sound card as PortAudio lists it; ``index`` is what it goes by until the list changes."""
@@ -81,12 +85,12 @@ def refind(wanted: DeviceInfo, kind: Kind, devices: list[DeviceInfo]) -> DeviceI
     """The device of that name and host API in a new list; of several alike the one with the old index.
 
     Raises:
-        DeviceError: it is not there.
+        MissingDeviceError: it is not there.
     """
     alike = [device for device in devices if device.same(wanted) and device.max_channels(kind)]
     if not alike:
         there = "; ".join(str(device) for device in devices) or "none (plug one in, or start jackd)"
-        raise DeviceError(f"no {kind} device {wanted.name!r} of {wanted.host_api}; there is: {there}")
+        raise MissingDeviceError(f"no {kind} device {wanted.name!r} of {wanted.host_api}; there is: {there}")
     return next((device for device in alike if device.index == wanted.index), alike[0])
 
 
