@@ -15,7 +15,6 @@ from rtsep.models import backends
 from rtsep.models.bundle import GRAPH, INT8_GRAPH, Bundle, load_bundle
 from rtsep.models.int8 import quantized
 from rtsep.models.onnx import Step, onnx_step
-from rtsep.models.prompts import FilmCache
 from rtsep.models.separator import Mix
 
 
@@ -24,36 +23,29 @@ def shipped() -> Bundle:
     return load_bundle()
 
 
-LEVEL = 0.1
-"""Of the noise that is separated."""
-
-
-def run(bundle: Bundle, step: Step, hops: int, prompt: str) -> torch.Tensor:
+def run(bundle: Bundle, step: Step, hops: int) -> torch.Tensor:
     """The sound of one prompt, by that step."""
     separator = bundle.separator
     generator = torch.Generator().manual_seed(0)
-    film = FilmCache(bundle)(prompt)[None, None, None]
+    film = torch.randn(1, 1, 1, separator.condition_size, generator=generator)
     one, none = torch.ones(1), torch.zeros(1)
     mix, state = Mix(one, none, one[None], none), separator.initial_state(1, 1, 1, 1)
     waves = []
     for _ in range(hops):
-        sound = LEVEL * torch.randn(1, 1, separator.hop, generator=generator)
+        sound = 0.1 * torch.randn(1, 1, separator.hop, generator=generator)
         separation, state = step(sound, film, state, mix)
         waves.append(separation.wave)
     return torch.cat(waves, dim=-1)
 
 
-@pytest.mark.parametrize("prompt", ["speech", "music"])
 @torch.inference_mode()
-def test_what_bytes_for_the_maskers_matrices_change_is_40_db_below_the_mixture(
-    shipped: Bundle, prompt: str
-) -> None:
+def test_bytes_for_the_maskers_matrices_change_the_sound_by_less_than_40_db(shipped: Bundle) -> None:
     hops = 2 * shipped.config.masker.window
     ways = backends.backends(shipped)
     assert list(ways) == ["eager", "graph", "int8"]
-    eager, graph, small = (run(shipped, make(), hops, prompt) for make in ways.values())
+    eager, graph, small = (run(shipped, make(), hops) for make in ways.values())
     assert (graph - eager).abs().max() <= 1e-4
-    error = (small - eager).square().mean() / LEVEL**2
+    error = (small - eager).square().mean() / eager.square().mean()
     assert 0 < error <= 1e-4
 
 
@@ -107,7 +99,7 @@ def test_the_short_benchmark_times_every_way(shipped: Bundle, tmp_path: Path) ->
     chosen = backends.choose_backend(shipped, memory=tmp_path / "backends.json")
     assert chosen.name in ("eager", "graph", "int8")
     with torch.inference_mode():
-        assert run(shipped, chosen.step, 3, "speech").isfinite().all()
+        assert run(shipped, chosen.step, 3).isfinite().all()
 
 
 def test_a_bundle_without_graphs_runs_eager_and_says_what_it_has_not(tmp_path: Path) -> None:

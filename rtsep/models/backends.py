@@ -2,7 +2,7 @@
 
 - ``eager``: the model itself, in PyTorch; the only one on a graphics card.
 - ``graph``: the same arithmetic as one ONNX graph, in float32.
-- ``int8``: that graph with the masker's matrices as bytes; the codec stays as it is.
+- ``int8``: that graph with the matrices of the masker's layers as bytes; all else stays as it is.
 """
 
 from __future__ import annotations
