@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from itertools import chain, count
+from itertools import chain, count, groupby
 
 from rtsep.control import Command, Console, SetParameter, SetParameters, Status, Value
-from rtsep.errors import STOPPED, EngineError
+from rtsep.errors import STOPPED, CommandError, EngineError
 from rtsep.presets import Presets
 from rtsep.remote.messages import Counts, Facts, Request, Update
 from rtsep.remote.wire import FLOOD_S, GATHER_S, Courier, Wire
@@ -158,21 +158,25 @@ class RemoteDesk:
 
     def _numbered(self, given: list[tuple[Command, Future[None]]]) -> Iterator[tuple[int, Command]]:
         """Commands with numbers for the answers; settings that follow each other become one."""
-        groups: list[list[tuple[Command, Future[None]]]] = []
-        for each in given:
-            if groups and _is_quick(each[0]) and _is_quick(groups[-1][0][0]):
-                groups[-1].append(each)
-            else:
-                groups.append([each])
-        for group in groups:
-            number = next(self._numbers)
-            self._asked[number] = [answer for _, answer in group]
-            yield number, _joined([command for command, _ in group])
+        for joins, group in groupby(given, lambda each: self._joins(each[0])):
+            for together in [list(group)] if joins else [[each] for each in group]:
+                number = next(self._numbers)
+                self._asked[number] = [answer for _, answer in together]
+                yield number, _joined([command for command, _ in together])
 
+    def _joins(self, command: Command) -> bool:
+        """Whether a command may share its fate with others of its kind.
 
-def _is_quick(command: Command) -> bool:
-    """Whether a command sets what needs no words to be learnt first, for which others would wait."""
-    return isinstance(command, SetParameter) and not command.name.endswith(("/text", "/enable"))
+        One that sets words may not, as they are learnt first, for which the others would wait; nor one that
+        is going to be refused.
+        """
+        if not isinstance(command, SetParameter) or command.name.endswith(("/text", "/enable")):
+            return False
+        try:
+            self.console.parameter(command.name).check(command.value)
+        except CommandError:
+            return False
+        return True
 
 
 def _joined(commands: Sequence[Command]) -> Command:
