@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from rtsep.control import Command, Console, Quit, Record, ResetCounts, Status
 from rtsep.effects.rack import Rack
 from rtsep.errors import STOPPED, CommandError, DeviceError, EngineError
 from rtsep.failsafe import Failsafe
+from rtsep.garbage import settled
 from rtsep.load import Load
 from rtsep.models.condition import Condition
 from rtsep.models.onnx import Step
@@ -88,7 +89,7 @@ class Engine:
         self.worker = Worker(pipeline, console, Status(separator=name), self._load.clock)
         self._failsafe = Failsafe(self.worker, self._replacement)
         self._takes = Takes(recordings or user_music_path() / "rtsep")
-        self._opened = False
+        self._opened, self._settled = False, ExitStack()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtsep-worker")
         self._failure: BaseException | None = None
@@ -214,7 +215,7 @@ class Engine:
         with ThreadPoolExecutor(1, "rtsep-rehearsal") as as_the_worker:
             as_the_worker.submit(self._rehearse).result()
         self.pipeline.warm_up()
-        gc.freeze()  # to go through all that is loaded by now stops every thread for 60 to 100 ms
+        self._settled.enter_context(settled())
         self._device.start(self._prefill)
 
     def _rehearse(self) -> None:
@@ -258,7 +259,7 @@ class Engine:
         self.worker.obey(self._dropouts)  # else a recording that was to end would wait for ever
         self._takes.close()  # the worker is gone, so nobody hands anything over any more
         self._device.stop()
-        gc.unfreeze()
+        self._settled.close()
         if self._failure is not None:
             raise self._failure
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"errors", "control", "config", "presets", "latency", "allocator", "priority"},
+    {"errors", "control", "config", "presets", "latency", "allocator", "garbage", "priority"},
     {"audio", "nn", "remote", "osc", "midi", "desk", "compute", "effects"},
     {"models", "separators"},
     {"pipeline", "lanes", "timing", "tracks", "recorder", "worker", "load", "blueprint"},

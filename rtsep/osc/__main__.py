@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from rtsep.errors import EngineError, RtsepError
+from rtsep.garbage import settled
 from rtsep.osc.announce import Announcement
 from rtsep.osc.http import QueryServer
 from rtsep.osc.messages import Beginning, Listening
@@ -34,8 +34,7 @@ def main() -> None:
         return
     desk.counts = server.counts
     wire.send(Listening(server.address))
-    gc.freeze()  # to go through all that is loaded by now holds an answer up for tens of milliseconds
-    with server, _described(beginning.name, server, desk):
+    with settled(), server, _described(beginning.name, server, desk):
         desk.follow(server.tell)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import ipaddress
 import signal
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 
 from rtsep.errors import ConfigError, EngineError
+from rtsep.garbage import settled
 from rtsep.models.bundle import load_bundle
 from rtsep.serve.limits import Limits
 from rtsep.serve.server import Server, ServerSettings, tls_context
@@ -106,12 +106,12 @@ async def _serve(bundle_name: str, settings: ServerSettings) -> None:
             loop.add_signal_handler(number, ended.set)
     server = Server(load_bundle(bundle_name), settings)
     async with server.open() as (host, port):
-        gc.freeze()  # to go through all that is loaded by now stops every session for several frames
         scheme = "wss" if settings.tls else "ws"
         shown = f"[{host}]" if ":" in host else host
         print(f"serving {bundle_name} on {scheme}://{shown}:{port}", flush=True)
         waiting = [asyncio.create_task(event.wait()) for event in (ended, server.house.failed)]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        with settled():
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for each in waiting:
             each.cancel()
     if server.house.worker.failure is not None:
