@@ -9,7 +9,8 @@ import torch
 from builders import CODEC, MASKER, random_sizes, stirred, stream, tensors
 from torch import Tensor
 
-from rtsep.models.masker import FilmHead, Masker
+from rtsep.models.film_head import FilmHead
+from rtsep.models.masker import Masker
 from rtsep.nn.attention import PERIOD
 from rtsep.nn.film import film
 

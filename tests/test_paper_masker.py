@@ -14,7 +14,7 @@ from rtsep.errors import BundleError
 from rtsep.evaluate.bench import ATTENTION
 from rtsep.models.bundle import load_bundle, read_config
 from rtsep.models.dac import DacConfig
-from rtsep.models.masker import FilmHead
+from rtsep.models.film_head import FilmHead
 from rtsep.models.paper_masker import PaperMasker, PaperMaskerConfig
 from rtsep.models.separator import Mix, Separator
 from rtsep.separators.codecsep import CodecSep

@@ -10,20 +10,11 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, TypeAlias, cast
 
 import torch
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    Tag,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, Tag, model_validator
 from torch import Tensor, nn
 
+from rtsep.models.film_head import FilmHeadConfig
 from rtsep.models.kinds import kind_or, tag
-from rtsep.models.neighbours import Neighbours
 from rtsep.models.paper_masker import PaperMaskerConfig
 from rtsep.nn.attention import PERIOD, Context, Positions, WindowedAttention
 from rtsep.nn.conv import CausalConv1d
@@ -34,10 +25,8 @@ _LAYER_FILMS = 4
 """Vectors of FiLM parameters a layer: scale and shift before attention, and before the feed-forward."""
 
 
-class MaskerConfig(BaseModel):
+class MaskerConfig(FilmHeadConfig):
     """Shape of a masker."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["energies"] = "energies"
     width: PositiveInt = 192
@@ -51,13 +40,6 @@ class MaskerConfig(BaseModel):
     floor: float = Field(default=0.05, ge=0, lt=1)
     """The smallest mask value, -26 dB: where the model finds next to nothing, what is left is the mixture,
     quietly, rather than scraps of it (a spectral floor, Berouti et al. 1979)."""
-    text: PositiveInt = 384
-    """Dimensions of the text embedding."""
-    text_hidden: PositiveInt = 256
-    phrases: NonNegativeInt = 0
-    """Phrases that a prompt is blended of, see ``Neighbours``; 0 takes its embedding as it is."""
-    temperature: PositiveFloat = 0.05
-    """Of that blend."""
 
     @model_validator(mode="after")
     def _can_be_built(self) -> MaskerConfig:
@@ -177,6 +159,14 @@ class MaskerLayer(Streaming):
             nn.Linear(config.feed_forward, config.width),
         )
 
+    @torch.no_grad()
+    def silence(self) -> None:
+        """Let both branches give nothing, so that what comes in goes out, until they learn."""
+        for branch in (self.attention.out, self.feed[-1]):
+            assert isinstance(branch, nn.Linear)
+            branch.weight.zero_()
+            branch.bias.zero_()
+
     def initial_state(self, batch: int) -> State:
         """The attention cache."""
         return self.attention.initial_state(batch)
@@ -196,41 +186,3 @@ class MaskerLayer(Streaming):
         y, state = self.attention(film(self.attention_norm(x), *films[:2]), context, state)
         x = x + y
         return x + self.feed(film(self.feed_norm(x), *films[2:])), state
-
-
-class FilmHead(nn.Module):
-    """Text embedding to the FiLM parameters of a whole masker; computed once a prompt, off the audio path.
-
-    Args:
-        config: the masker's.
-        neutral: parameters that change nothing, to start near.
-    """
-
-    def __init__(self, config: MaskerConfig | PaperMaskerConfig, neutral: Tensor) -> None:
-        super().__init__()
-        self.neighbours = (
-            Neighbours(config.phrases, config.text, config.temperature) if config.phrases else None
-        )
-        self.hidden = nn.Linear(config.text, config.text_hidden) if config.text_hidden else None
-        self.out = nn.Linear(config.text_hidden or config.text, len(neutral))
-        with torch.no_grad():
-            if self.hidden is not None:
-                self.out.weight.mul_(0.3)
-            self.out.bias.copy_(neutral)
-
-    def forward(self, embedding: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Embeddings (..., text), of unit length, to parameters (..., parameters).
-
-        Args:
-            embedding: of prompts.
-            hidden: (..., phrases), phrases of the bank that may not take part.
-        """
-        if self.neighbours is not None:
-            embedding = self.neighbours(embedding, hidden)
-        if self.hidden is None:
-            shifts: Tensor = self.out(embedding)
-            return shifts
-        # A unit vector in 384 dimensions has entries of 0.05: bring them to 1 for the layer's initialisation.
-        scaled = embedding * self.hidden.in_features**0.5
-        parameters: Tensor = self.out(nn.functional.silu(self.hidden(scaled)))
-        return parameters

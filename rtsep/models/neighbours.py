@@ -8,8 +8,20 @@ nearly what it is; an unknown one becomes something that the masker knows.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
+
+
+class Blend(NamedTuple):
+    """What prompts of any shape S have become."""
+
+    embedding: Tensor
+    """(*S, text), unit length."""
+    nearness: Tensor
+    """(*S, 1), cosine between the prompt and the nearest phrase, at least 0: 1 for a phrase of the bank, less
+    the newer a word is."""
 
 
 class Neighbours(nn.Module):
@@ -29,8 +41,8 @@ class Neighbours(nn.Module):
         self.temperature = temperature
         self.register_buffer("bank", torch.zeros(phrases, text))
 
-    def forward(self, embedding: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Blend embeddings (..., text) of unit length; the result has unit length as well.
+    def forward(self, embedding: Tensor, hidden: Tensor | None = None) -> Blend:
+        """Blend embeddings (..., text) of unit length.
 
         Args:
             embedding: of prompts.
@@ -40,7 +52,9 @@ class Neighbours(nn.Module):
         with torch.autocast(
             embedding.device.type, enabled=False
         ):  # cosines a twentieth apart must be told apart
-            likeness = embedding.float() @ self.bank.T / self.temperature
+            likeness = embedding.float() @ self.bank.T
             if hidden is not None:
-                likeness = likeness.masked_fill(hidden, -1e4)  # finite, for a bank that is hidden altogether
-            return nn.functional.normalize(likeness.softmax(dim=-1) @ self.bank, dim=-1)
+                likeness = likeness.masked_fill(hidden, -1e3)  # finite, for a bank that is hidden altogether
+            blend = (likeness / self.temperature).softmax(dim=-1) @ self.bank
+            nearness = likeness.amax(dim=-1, keepdim=True).clamp(min=0)
+            return Blend(nn.functional.normalize(blend, dim=-1), nearness)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from rtsep.models.film_head import FilmHeadConfig
 from rtsep.nn.attention import PERIOD, Context, Positions, WholeAttention, WindowedAttention, sinusoids
 from rtsep.nn.film import film
 from rtsep.nn.snake import Snake
@@ -22,10 +23,8 @@ from rtsep.nn.streaming import State, Streaming
 from rtsep.nn.weight_norm import WeightNormLinear
 
 
-class PaperMaskerConfig(BaseModel):
+class PaperMaskerConfig(FilmHeadConfig):
     """Shape of the paper's masker, as published by default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["paper"]
     width: PositiveInt = 256
@@ -42,13 +41,7 @@ class PaperMaskerConfig(BaseModel):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """In training, of branches and, without a window, of attention weights."""
     text: PositiveInt = 512
-    """Dimensions of the text embedding."""
     text_hidden: NonNegativeInt = 0
-    """Of the FiLM head; 0 for a single layer."""
-    phrases: NonNegativeInt = 0
-    """Phrases that a prompt is blended of, see ``Neighbours``; 0 takes its embedding as it is."""
-    temperature: PositiveFloat = 0.05
-    """Of that blend."""
 
     @model_validator(mode="after")
     def _can_be_built(self) -> PaperMaskerConfig:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from rtsep.models.codec import Codec, CodecConfig
 from rtsep.models.dac import DacConfig
-from rtsep.models.masker import FilmHead, Masker, MaskerConfig
+from rtsep.models.film_head import FilmHead
+from rtsep.models.masker import Masker, MaskerConfig
 from rtsep.models.paper_masker import PaperMasker, PaperMaskerConfig
 from rtsep.nn.streaming import State
 
