@@ -42,7 +42,7 @@ def train(
         minutes=minutes,
         compute=compute,
         threads=threads,
-        compiled=compiled,
+        compile=compiled,
         validate=validate,
         parts=parts,
     )

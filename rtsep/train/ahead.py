@@ -38,6 +38,10 @@ class Ahead:
         """Phrases (bank, text) that prompts are blended of."""
         return self._source.bank
 
+    def compile(self) -> None:
+        """Have the source's arithmetic compiled."""
+        self._source.compile()
+
     def draw(self) -> Batch:
         """The next batch; the one after it is begun."""
         batch = self._source.draw() if self._next is None else self._next.result()

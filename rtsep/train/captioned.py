@@ -13,7 +13,7 @@ from rtsep.control import LONGEST_PROMPT
 from rtsep.errors import ConfigError
 from rtsep.models.text import clean_prompt
 from rtsep.train.mixture import Batch, MixingConfig
-from rtsep.train.phrases import Embed
+from rtsep.train.phrases import Embed, blur
 from rtsep.train.pool import Pool
 from rtsep.train.shaping import Shaper, send
 
@@ -65,6 +65,10 @@ class CaptionMixer:
         """No phrases: prompts are taken as they are."""
         return self._embeddings[:0]
 
+    def compile(self) -> None:
+        """Have the arithmetic on samples compiled."""
+        self._shaper.compile()
+
     def draw(self) -> Batch:
         """The next batch; a source that is not in its mixture is asked for as well, and its target silent."""
         config, generator = self.config, self.generator
@@ -93,6 +97,4 @@ class CaptionMixer:
         exact = self._embeddings[self._phrase[clips]]
         alike = (exact @ exact.transpose(1, 2) >= self.config.likeness).float()
         asked = torch.maximum(alike, torch.eye(self._slots)) * present[:, None]
-        jitter = torch.randn(exact.shape, generator=self.generator) * self.config.text_noise
-        noisy = exact + jitter / exact.shape[-1] ** 0.5
-        return torch.nn.functional.normalize(noisy, dim=-1), asked
+        return blur(exact, self.config.text_noise, self.generator), asked

@@ -23,16 +23,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rtsep.errors import ConfigError
-from rtsep.models.codec import Codec
 from rtsep.models.codec_store import load_codec
 from rtsep.models.separator import Separator
 from rtsep.train.ahead import Ahead
-from rtsep.train.checkpoint import BANK, CHECKPOINT, Parts, read_checkpoint, write_checkpoint
+from rtsep.train.checkpoint import CHECKPOINT, Parts, read_checkpoint, write_checkpoint
+from rtsep.train.compiling import compiled
 from rtsep.train.mixture import Batches
 from rtsep.train.objective import Objective
 from rtsep.train.optimizer import Optimizers
 from rtsep.train.ranks import Ranks
 from rtsep.train.recipe import Recipe
+from rtsep.train.start import start_codec, start_from
 
 Validate = Callable[[Separator], dict[str, float]]
 
@@ -56,7 +57,7 @@ class Trainer:
         device: where the model runs.
         start: weights to start from instead of a fresh model.
         ranks: this process among those that train together.
-        compiled: compile the forward; what cannot be compiled runs as it is.
+        compile: compile the forward and the making of mixtures; what cannot be compiled runs as it is.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Trainer:
         start: Separator | None = None,
         *,
         ranks: Ranks | None = None,
-        compiled: bool = False,
+        compile: bool = False,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
@@ -76,9 +77,9 @@ class Trainer:
         self.ranks = ranks or Ranks()
         self.separator = Separator(recipe.codec, recipe.masker)
         if recipe.codec_weights is not None:
-            _copy_codec(load_codec(recipe.codec_weights), self.separator.codec)
+            start_codec(load_codec(recipe.codec_weights), self.separator.codec)
         if start is not None:
-            _copy_weights(start, self.separator)
+            start_from(start, self.separator)
         neighbours = self.separator.film_head.neighbours
         if neighbours is not None and "film_head" in recipe.train:
             neighbours.bank.copy_(mixer.bank)
@@ -97,7 +98,9 @@ class Trainer:
         elif start is None:
             self._standardise()
         objective: nn.Module = self.ranks.join(Objective(self.separator, recipe.loss))
-        self._objective: Any = _compiled(objective) if compiled else objective
+        self._objective = compiled(objective) if compile else objective
+        if compile:
+            self.mixer.compile()
         self._running: dict[str, Tensor] = {}
 
     @property
@@ -238,46 +241,6 @@ class Trainer:
             writer.writerows(
                 [self.step, round(self.seconds), name, round(value, 4)] for name, value in row.items()
             )
-
-
-def _compiled(module: nn.Module) -> Any:
-    """The module compiled; whatever cannot be compiled runs as it is."""
-    import torch._dynamo
-
-    torch._dynamo.config.suppress_errors = True
-    return torch.compile(module)
-
-
-def _copy_codec(codec: Codec, own: Codec) -> None:
-    """Start with a published codec.
-
-    Raises:
-        ConfigError: it is of another shape than the recipe's.
-    """
-    if codec.config != own.config:
-        raise ConfigError(
-            f"codec_weights are of another codec ({codec.config}) than the recipe's ({own.config})"
-        )
-    own.load_state_dict(codec.state_dict())
-
-
-def _copy_weights(start: Separator, separator: Separator) -> None:
-    """Start from another run's weights.
-
-    Raises:
-        ConfigError: the models are not of one shape.
-    """
-    weights, own = start.state_dict(), separator.state_dict()
-    if BANK not in own:
-        weights.pop(BANK, None)
-    elif BANK not in weights or weights[BANK].shape != own[BANK].shape:
-        weights[BANK] = own[BANK]  # other phrases are no other shape of model
-    try:
-        separator.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"the weights to start from do not fit the recipe: {str(error).splitlines()[1].strip()}"
-        ) from error
 
 
 def progress_bar() -> Progress:

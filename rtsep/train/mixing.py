@@ -64,6 +64,10 @@ class Mixer:
         """Phrases (bank, text) that prompts are blended of."""
         return self.phrases.bank
 
+    def compile(self) -> None:
+        """Have the arithmetic on samples compiled."""
+        self._shaper.compile()
+
     def draw(self) -> Batch:
         """The next batch."""
         config, generator = self.config, self.generator
@@ -80,16 +84,20 @@ class Mixer:
         absent = torch.rand(config.batch, config.prompts, generator=generator) < config.absent
         absent = absent & (number > 0) | (number >= count[:, None])
         asked = labels.gather(1, torch.where(absent, slots + number, number))
-        prompts = self.phrases.draw(asked, generator, config.text_noise, config.hide, config.hide_others)
+        sounding = torch.zeros(config.batch, self._count.numel())
+        sounding = sounding.scatter_reduce(1, labels[:, :slots], present.float(), "amax")[:, None]
+        prompts = self.phrases.draw(
+            asked, generator, config.text_noise, config.hide, config.hide_others, sounding
+        )
         wanted = prompts.covers.gather(2, labels[:, None, :slots].expand(-1, config.prompts, -1))
 
-        sounding = labels[:, :slots].flatten()
-        within = torch.rand(len(sounding), generator=generator) * self._count[sounding]
-        clips = self._clips[self._first[sounding] + within.long().minimum(self._count[sounding] - 1)]
+        sources = labels[:, :slots].flatten()
+        within = torch.rand(len(sources), generator=generator) * self._count[sources]
+        clips = self._clips[self._first[sources] + within.long().minimum(self._count[sources] - 1)]
         wanted, embeddings, hidden = send((wanted, prompts.embeddings, prompts.hidden), self.device)
-        sources = self._shaper(clips.view(config.batch, slots), present, generator)
-        targets = torch.einsum("bps,bst->bpt", wanted, sources)
-        return Batch(sources.sum(dim=1, keepdim=True), targets, embeddings, hidden)
+        waves = self._shaper(clips.view(config.batch, slots), present, generator)
+        targets = torch.einsum("bps,bst->bpt", wanted, waves)
+        return Batch(waves.sum(dim=1, keepdim=True), targets, embeddings, hidden)
 
     def _labels(self, batch: int) -> Tensor:
         """Labels that prompts can tell apart, (batch, sources + prompts)."""

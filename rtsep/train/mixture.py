@@ -44,11 +44,11 @@ class MixingConfig(BaseModel):
     reverberation: float = 0.15
     """Probability of a synthetic room."""
     text_noise: float = 0.6
-    """Length of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
+    """Length, at most, of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
     hide: float = 0.3
-    """Probability that a prompt must be understood by other labels' phrases, as if it were a new word."""
-    hide_others: float = 0.0
-    """Probability that each other label's phrases are then hidden with them."""
+    """Probability that a prompt must be understood by others' phrases, as if it were a new word."""
+    hide_others: tuple[float, float] = (0.0, 0.0)
+    """Range of the share of all other labels and kinds whose phrases are then hidden as well."""
     likeness: float = 0.55
     """Labels whose embeddings have a higher cosine never meet in a mixture."""
 
@@ -80,6 +80,10 @@ class Batches(Protocol):
     @property
     def bank(self) -> Tensor:
         """Phrases (bank, text) that prompts are blended of."""
+        ...
+
+    def compile(self) -> None:
+        """Have the arithmetic on samples compiled."""
         ...
 
     def draw(self) -> Batch:

@@ -75,8 +75,8 @@ class Phrases:
         self.bank = self._embeddings[in_bank]
         """(bank, text), what ``Neighbours`` is to hold."""
         groups_of = torch.tensor([kept[number][0] for number in in_bank])
-        self._owner = torch.where(groups_of < labelled, groups_of // 2, len(self.labels))
-        """(bank,), the label that a phrase is of; one past the last for kinds."""
+        self._owner = self._owner_of(groups_of)
+        """(bank,), the label that a phrase is of, or the kind: these are counted on from the labels."""
         self._count = torch.tensor([len(group) for group in groups])
         self._first = self._count.cumsum(0) - self._count
         count = len(self.labels)
@@ -85,6 +85,8 @@ class Phrases:
         number = {kind: 2 * count + index for index, kind in enumerate(kinds)}
         for index, row in enumerate(kinds_of):
             self._covers[[number[kind] for kind in row], index] = 1
+        self._asks = torch.cat([torch.eye(count), self._covers[labelled:]])
+        """(owners, labels), 1 for every label that an owner's phrases ask for."""
         # (labels, groups): the probability of asking for a label by each group.
         self._weight = torch.zeros(count, len(groups))
         bare, same_share, kind_share = SHARES
@@ -105,27 +107,50 @@ class Phrases:
         generator: torch.Generator,
         noise: float,
         hide: float = 0.0,
-        hide_others: float = 0.0,
+        hide_others: tuple[float, float] = (0.0, 0.0),
+        sounding: Tensor | None = None,
     ) -> Prompts:
         """A random way of asking for each label.
 
         Args:
             labels: indices into ``labels``, any shape.
             generator: source of randomness.
-            noise: length of a random vector added, so that neighbouring words mean nearly the same.
-            hide: probability that a label's own phrases are hidden in the bank, as if it were a new word.
-            hide_others: probability that each other label's are then hidden too: a new word's blend is never
-                twice the same, and cannot be learned as one more name.
+            noise: see ``blur``.
+            hide: probability that a prompt is made a new word: in the bank, its label's own phrases are
+                hidden, and those of the kind that it names.
+            hide_others: range from which the share of all other labels and kinds that are then hidden too is
+                drawn, for each prompt: a new word's blend is never twice the same, and cannot be learned as
+                one more name.
+            sounding: (*S, labels), True for what is in the mixture. Of phrases that ask for any of it that
+                the prompt does not ask for, no new word is blended: it would name something else.
         """
         group = torch.multinomial(self._weight[labels.flatten()], 1, generator=generator).view(labels.shape)
         count = self._count[group]
         pick = (torch.rand(labels.shape, generator=generator) * count).long().minimum(count - 1)
         embedding = self._embeddings[self._first[group] + pick]
-        jitter = torch.randn(embedding.shape, generator=generator) * noise / embedding.shape[-1] ** 0.5
+        covers = self._covers[group]
         new = torch.rand(labels.shape, generator=generator) < hide
-        away = torch.rand(*labels.shape, len(self.labels) + 1, generator=generator) < hide_others
-        away[..., -1] = False
-        away = new[..., None] & away.scatter(-1, labels[..., None], True)
-        hidden = away[..., self._owner]
-        noisy = torch.nn.functional.normalize(embedding + jitter, dim=-1)
-        return Prompts(noisy, self._covers[group], hidden)
+        low, high = hide_others
+        share = low + (high - low) * torch.rand(labels.shape, generator=generator)
+        away = torch.rand(*labels.shape, len(self._asks), generator=generator) < share[..., None]
+        for own in (labels, self._owner_of(group)):
+            away = away.scatter(-1, own[..., None], True)
+        if sounding is not None:
+            away |= (sounding * (1 - covers)) @ self._asks.T > 0
+        away &= new[..., None]
+        return Prompts(blur(embedding, noise, generator), covers, away[..., self._owner])
+
+    def _owner_of(self, group: Tensor) -> Tensor:
+        """Groups to the labels or kinds that they belong to: a label has two, a kind one."""
+        count = len(self.labels)
+        return torch.where(group < 2 * count, group // 2, group - count)
+
+
+def blur(embeddings: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """Embeddings (..., text) of unit length, each moved by a random vector of a length from 0 to ``noise``.
+
+    So neighbouring words mean nearly the same, and a phrase is at no one distance from itself.
+    """
+    length = noise * torch.rand(*embeddings.shape[:-1], 1, generator=generator)
+    jitter = length * torch.randn(embeddings.shape, generator=generator) / embeddings.shape[-1] ** 0.5
+    return torch.nn.functional.normalize(embeddings + jitter, dim=-1)

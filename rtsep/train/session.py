@@ -36,7 +36,7 @@ def train_session(
     minutes: float | None = None,
     compute: Compute = "auto",
     threads: int | None = None,
-    compiled: bool = False,
+    compile: bool = False,
     validate: Path | None = None,
     parts: Path | None = None,
 ) -> None:
@@ -52,7 +52,7 @@ def train_session(
         minutes: stop after so long, with a checkpoint.
         compute: where to train.
         threads: processor threads, PyTorch's choice by default.
-        compiled: compile the forward.
+        compile: compile the forward and the making of mixtures.
         validate: mixtures for ``rtsep eval``, looked at as often as the recipe says.
         parts: folder for a small checkpoint in parts, at the end.
     """
@@ -68,7 +68,7 @@ def train_session(
     pool, embed_phrases = _data(data, recipe)
     mixer = _batches(pool, embed_phrases, recipe, device, recipe.seed + ranks.number)
     recipe = _with_bank(recipe, len(mixer.bank), weights)
-    trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compiled=compiled)
+    trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compile=compile)
     with progress_bar() as progress:
         progress.disable = progress.console.quiet = ranks.number > 0
         progress.console.print(

@@ -9,8 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rtsep.train.compiling import compiled
 from rtsep.train.mixture import MixingConfig
 from rtsep.train.pool import Pool
+
+TAPS, FRACTIONS = 8, 512
+"""Of the interpolation by which speed is changed. Of a tone played 7 % faster, what is something else is 55
+dB down at 4 kHz and 30 at 8 kHz; with a line between two samples, 27 and 12."""
 
 
 def send(tensors: Iterable[Tensor], device: torch.device) -> list[Tensor]:
@@ -35,13 +40,19 @@ class Shaper:
         self._samples = torch.from_numpy(np.array(pool.samples)).to(device)
         self._starts = torch.tensor([clip.start for clip in pool.clips])
         self._lengths = torch.tensor([clip.length for clip in pool.clips])
+        self._weights = interpolation().to(device)
         frequency = torch.linspace(0, pool.sample_rate / 2, self.length // 2 + 1)
         octave = (frequency.clamp(min=40) / 40).log2()
         self._frequency, self._knot, self._beyond = send(
             (frequency, octave.long().clamp(max=8), octave - octave.long().clamp(max=8)), device
         )
+        self._cut, self._amplify, self._level = cut, amplify, level
         # Noise for rooms is long: it is drawn on the device, from a seed that the CPU's generator gives.
         self._noise = torch.Generator(device)
+
+    def compile(self) -> None:
+        """Have what goes through every sample compiled: each a kernel or three, instead of dozens."""
+        self._cut, self._amplify, self._level = compiled(cut), compiled(amplify), compiled(level)
 
     def __call__(
         self, clips: Tensor, present: Tensor, generator: torch.Generator, louder: Tensor | None = None
@@ -78,39 +89,19 @@ class Shaper:
         low, high = config.loudness_dbfs
         loudness = 10 ** ((low + (high - low) * uniform(len(clips), 1, 1)) / 20)
         self._noise.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        start, last = self._starts[clip, None], self._lengths[clip, None] - 2
+        start, last = self._starts[clip, None], self._lengths[clip, None] - 1
         start, last, offset, speed, knots, cutoff, roomy, decay, wetness, gain, loudness = send(
             (start, last, offset, speed, knots, cutoff, roomy, decay, wetness, gain, loudness), self.device
         )
 
-        spectrum = torch.fft.rfft(self._cut(start, last, offset, speed))
-        spectrum = spectrum * self._filter(knots, cutoff)
+        spectrum = torch.fft.rfft(
+            self._cut(self._samples, self._weights, self.length, start, last, offset, speed)
+        )
+        spectrum = spectrum * self._amplify(self._frequency, self._knot, self._beyond, knots, cutoff)
         if len(roomy):
             spectrum[roomy] *= torch.fft.rfft(self._rooms(decay, wetness), n=self.length)
         sources = torch.fft.irfft(spectrum, n=self.length).view(*shape, self.length)
-        rms = sources.square().mean(dim=-1, keepdim=True).sqrt()
-        # A clip that is all but silent here stays so, rather than being blown up to noise.
-        sources = sources * gain[..., None] / (rms + 1e-4)
-        mixture_rms = sources.sum(dim=1, keepdim=True).square().mean(dim=-1, keepdim=True).sqrt()
-        levelled: Tensor = sources * loudness / (mixture_rms + 1e-4)
-        return levelled
-
-    def _cut(self, start: Tensor, last: Tensor, offset: Tensor, speed: Tensor) -> Tensor:
-        """Crops (N, T), silent outside of their clips. All arguments (N, 1)."""
-        at = torch.arange(self.length, device=self.device) * speed
-        whole = at.floor()
-        index = offset + whole.long()
-        inside = (index >= 0) & (index <= last)
-        index = start + index.clamp(min=0).minimum(last)
-        left, right = self._samples[index].float(), self._samples[index + 1].float()
-        wave: Tensor = torch.lerp(left, right, at - whole) * inside / 32768
-        return wave
-
-    def _filter(self, knots: Tensor, cutoff: Tensor) -> Tensor:
-        """Amplitudes (N, bins) of an equaliser, gains (N, 10) an octave apart, and of a low-pass (N, 1)."""
-        gain_db = torch.lerp(knots[:, self._knot], knots[:, self._knot + 1], self._beyond[None])
-        amplitude: Tensor = 10 ** (gain_db / 20) / (1 + (self._frequency / cutoff) ** 16)
-        return amplitude
+        return self._level(sources, gain, loudness)
 
     def _rooms(self, decay: Tensor, wetness: Tensor) -> Tensor:
         """Impulse responses (N, half a second): the direct sound and exponentially decaying noise.
@@ -125,3 +116,71 @@ class Shaper:
         tail: Tensor = fading / fading.norm(dim=-1, keepdim=True) * wetness
         tail[:, 0] = 1
         return tail
+
+
+def interpolation() -> Tensor:
+    """Weights (fractions, ``TAPS``) of the samples around a point so many ``FRACTIONS`` behind one of them.
+
+    A sinc under a Hann window (Smith & Gossett 1984), each row of sum 1.
+    """
+    away = torch.arange(TAPS) - TAPS // 2 + 1 - torch.arange(FRACTIONS + 1)[:, None] / FRACTIONS
+    weights = away.sinc() * (away * torch.pi / TAPS).cos().square()
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def cut(
+    samples: Tensor,
+    weights: Tensor,
+    length: int,
+    start: Tensor,
+    last: Tensor,
+    offset: Tensor,
+    speed: Tensor,
+) -> Tensor:
+    """Crops (N, ``length``) of a pool's samples, silent outside of their clips.
+
+    Args:
+        samples: of all clips, int16.
+        weights: see ``interpolation``.
+        length: of a crop.
+        start: (N, 1), where each clip begins.
+        last: (N, 1), its last sample, counted from there.
+        offset: (N, 1), where in the clip the crop begins, negative for before it.
+        speed: (N, 1), samples of the clip a sample of the crop.
+    """
+    at = torch.arange(length, device=samples.device) * speed
+    whole = at.floor()
+    fraction = ((at - whole) * FRACTIONS).round().int()
+    index = offset + whole.int()
+    wave = torch.zeros_like(at)
+    for tap in range(TAPS):
+        here = index + (tap - TAPS // 2 + 1)
+        inside = (here >= 0) & (here <= last)
+        near = samples[start + here.clamp(min=0).minimum(last)]
+        wave += near * (weights[fraction, tap] * inside)
+    return wave / 32768
+
+
+def amplify(frequency: Tensor, knot: Tensor, beyond: Tensor, knots: Tensor, cutoff: Tensor) -> Tensor:
+    """Amplitudes (N, bins) of an equaliser and a low-pass.
+
+    Args:
+        frequency: (bins,), Hz.
+        knot: (bins,), the knot below each.
+        beyond: (bins,), how far above it, in octaves.
+        knots: (N, 10), gains an octave apart, dB.
+        cutoff: (N, 1), of the low-pass, Hz.
+    """
+    gain_db = torch.lerp(knots[:, knot], knots[:, knot + 1], beyond[None])
+    amplitude: Tensor = 10 ** (gain_db / 20) / (1 + (frequency / cutoff) ** 16)
+    return amplitude
+
+
+def level(sources: Tensor, gain: Tensor, loudness: Tensor) -> Tensor:
+    """Sources (B, S, T) at their gains (B, S) to each other, their sum at a loudness (B, 1, 1)."""
+    rms = sources.square().mean(dim=-1, keepdim=True).sqrt()
+    # A clip that is all but silent here stays so, rather than being blown up to noise.
+    sources = sources * gain[..., None] / (rms + 1e-4)
+    mixture_rms = sources.sum(dim=1, keepdim=True).square().mean(dim=-1, keepdim=True).sqrt()
+    levelled: Tensor = sources * loudness / (mixture_rms + 1e-4)
+    return levelled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -96,14 +97,15 @@ def test_captions_that_no_prompt_could_be_are_left_out_and_others_counted() -> N
     assert set(said(draw(drawer, "dog"), known)) == set(range(len(known)))
 
 
-def test_noise_moves_an_embedding_by_its_length_and_leaves_it_one_long(pool: Pool) -> None:
+def test_noise_moves_an_embedding_by_up_to_its_length_and_leaves_it_one_long(pool: Pool) -> None:
     drawer = phrases(pool, Vocabulary())
     clean, noisy = draw(drawer, "hiss"), draw(drawer, "hiss", noise=0.6)
     assert torch.allclose(noisy.embeddings.norm(dim=-1), torch.ones(DRAWS), atol=1e-5)
     assert torch.equal(clean.covers, noisy.covers)
-    # The same draws with noise at a right angle, nearly: cosine 1 / sqrt(1 + 0.36).
+    # The same draws with noise at a right angle, nearly, of any length up to that: 1 / sqrt(1 + length ** 2).
     cosine = (clean.embeddings * noisy.embeddings).sum(dim=-1)
-    assert cosine.mean().item() == pytest.approx((1 + 0.36) ** -0.5, abs=0.03)
+    assert cosine.mean().item() == pytest.approx(math.asinh(0.6) / 0.6, abs=0.02)
+    assert cosine.quantile(0.05).item() == pytest.approx((1 + 0.57**2) ** -0.5, abs=0.05)
 
 
 def test_the_bank_has_labels_synonyms_and_kinds_and_hides_a_labels_own_as_often_as_told(pool: Pool) -> None:
@@ -121,16 +123,49 @@ def test_the_bank_has_labels_synonyms_and_kinds_and_hides_a_labels_own_as_often_
     assert not known.draw(number, torch.Generator().manual_seed(0), 0.0).hidden.any()
 
 
-def test_with_a_labels_own_phrases_those_of_other_labels_are_hidden_as_often_as_told(pool: Pool) -> None:
+def phrase(known: Phrases, words: str) -> int:
+    """Where a phrase lies in the bank."""
+    return int((known.bank @ BagOfWords()([words])[0]).argmax())
+
+
+def test_with_a_new_words_own_phrases_those_of_others_are_hidden_by_a_share_drawn_for_it(pool: Pool) -> None:
     known = phrases(pool)
     number = torch.full((DRAWS,), known.labels.index("hiss"))
-    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide=0.5, hide_others=0.25)
-
-    def phrase(words: str) -> int:
-        return int((known.bank @ BagOfWords()([words])[0]).argmax())
-
-    own, other, kind = (prompts.hidden[:, phrase(words)] for words in ("hiss", "click", "noisy"))
+    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide=0.5, hide_others=(0.1, 0.7))
+    own, *others = (
+        prompts.hidden[:, phrase(known, words)]
+        for words in ("hiss", "click", "rumble", "high tone", "a pure tone")
+    )
     assert own.float().mean().item() == pytest.approx(0.5, abs=0.05)
-    assert other[own].float().mean().item() == pytest.approx(0.25, abs=0.06)
-    assert not other[~own].any()
-    assert not kind.any()
+    for other in others:
+        assert other[own].float().mean().item() == pytest.approx(0.4, abs=0.06)
+        assert not other[~own].any()
+    # One share for all others of a prompt: more often none or all of them than four separate coins would be.
+    hidden = torch.stack(others, dim=-1)[own].sum(dim=-1)
+    apart = (hidden == 0) | (hidden == len(others))
+    assert apart.float().mean().item() > 0.6**4 + 0.4**4 + 0.04
+
+
+def test_a_kind_that_is_made_a_new_word_has_its_own_phrases_hidden_too(pool: Pool) -> None:
+    known = phrases(pool)
+    number = torch.full((DRAWS,), known.labels.index("hiss"))
+    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide=1.0)
+    of_kind = prompts.covers.sum(dim=-1) == 2  # "noise": hiss and rumble
+    assert of_kind.any()
+    for words in ("noisy", "static"):
+        assert torch.equal(prompts.hidden[:, phrase(known, words)], of_kind)
+
+
+def test_no_new_word_is_made_of_phrases_for_something_else_that_sounds(pool: Pool) -> None:
+    known = phrases(pool)
+    number = torch.full((DRAWS,), known.labels.index("hiss"))
+    sounding = torch.zeros(1, len(known.labels))
+    sounding[0, [known.labels.index(label) for label in ("hiss", "high tone")]] = 1
+    generator = torch.Generator().manual_seed(0)
+    prompts = known.draw(number, generator, 0.0, hide=0.5, sounding=sounding)
+    own, same, kind, other = (
+        prompts.hidden[:, phrase(known, words)]
+        for words in ("hiss", "high tone", "whistling tone", "low tone")
+    )
+    assert torch.equal(own, same) and torch.equal(own, kind)
+    assert not other.any()

@@ -1,0 +1,79 @@
+"""What a run starts from: finished weights, brought into a model that may be deeper or be told more.
+
+A layer that is added begins with branches that give nothing (as in Goyal et al. 2017, section 5.1; Zhang et
+al. 2019), an input that is added with weights of zero: before its first step the new model is the old one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rtsep.errors import ConfigError
+from rtsep.models.codec import Codec
+from rtsep.models.masker import Masker, MaskerConfig, MaskerLayer
+from rtsep.models.separator import Separator
+from rtsep.train.checkpoint import BANK
+
+Weights = dict[str, Tensor]
+
+LAYER = "masker.layers."
+HEAD = "film_head.hidden.weight"
+OUT = "film_head.out."
+
+
+def start_codec(codec: Codec, own: Codec) -> None:
+    """Start with a published codec.
+
+    Raises:
+        ConfigError: it is of another shape than the recipe's.
+    """
+    if codec.config != own.config:
+        raise ConfigError(
+            f"codec_weights are of another codec ({codec.config}) than the recipe's ({own.config})"
+        )
+    own.load_state_dict(codec.state_dict())
+
+
+def start_from(start: Separator, separator: Separator) -> None:
+    """Start from another run's weights; the phrases of the bank stay the data's own.
+
+    Raises:
+        ConfigError: the models are of shapes that do not fit.
+    """
+    weights = start.state_dict()
+    _deepen(weights, start, separator)
+    if separator.film_head.nearness and not start.film_head.nearness and HEAD in weights:
+        weights[HEAD] = nn.functional.pad(weights[HEAD], (0, 1))
+    own = separator.state_dict()
+    if BANK not in own:
+        weights.pop(BANK, None)
+    elif BANK not in weights or weights[BANK].shape != own[BANK].shape:
+        weights[BANK] = own[BANK]  # other phrases are no other shape of model
+    try:
+        separator.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the weights to start from do not fit the recipe: {str(error).splitlines()[1].strip()}"
+        ) from error
+
+
+def _deepen(weights: Weights, start: Separator, separator: Separator) -> None:
+    """Add the layers that a masker has more than the one started from, and their FiLM parameters."""
+    before, now = start.masker.config, separator.masker.config
+    if not isinstance(before, MaskerConfig) or not isinstance(now, MaskerConfig):
+        return
+    same = {"layers": now.layers, "phrases": now.phrases, "nearness": now.nearness}
+    if now.layers <= before.layers or before.model_copy(update=same) != now:
+        return
+    assert isinstance(separator.masker, Masker)
+    for layer in separator.masker.layers[before.layers :]:
+        assert isinstance(layer, MaskerLayer)
+        layer.silence()
+    own = separator.state_dict()
+    weights.update((name, own[name]) for name in own if name.startswith(LAYER) and name not in weights)
+    last = 2 * now.width  # of the norm behind all layers
+    for name in (f"{OUT}weight", f"{OUT}bias"):
+        known = weights[name]
+        added = own[name][len(known) - last : -last]
+        weights[name] = torch.cat([known[:-last], added, known[-last:]])

@@ -1,0 +1,93 @@
+"""What a run starts from: taken over whole, refused, or brought into a larger model, at first the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from builders import MASKER, tiny_separator
+from torch import Tensor
+from train_builders import CPU, RECIPE, mixer, silent
+
+from rtsep.errors import ConfigError
+from rtsep.models.separator import Separator
+from rtsep.train.loop import Trainer
+from rtsep.train.mixture import Batch
+from rtsep.train.pool import Pool
+
+
+def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: Pool) -> None:
+    start = tiny_separator()
+    trainer = Trainer(RECIPE, mixer(pool), tmp_path / "fits", CPU, start)
+    found = trainer.separator.state_dict()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in start.state_dict().items())
+    averaged = trainer.averaged.state_dict()
+    assert all(torch.equal(tensor, averaged[name]) for name, tensor in start.state_dict().items())
+    other = tiny_separator(masker=MASKER.model_copy(update={"feed_forward": 40}))
+    with pytest.raises(ConfigError, match=r"do not fit the recipe: .*feed") as caught:
+        Trainer(RECIPE, mixer(pool), tmp_path / "not", CPU, other)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_bank_of_phrases_is_the_datas_own_whatever_the_weights_to_start_from_had(
+    tmp_path: Path, pool: Pool
+) -> None:
+    known = mixer(pool)
+    masker = MASKER.model_copy(update={"phrases": len(known.phrases.bank)})
+    recipe = RECIPE.model_copy(update={"masker": masker, "steps": 2})
+    smaller = tiny_separator(masker=MASKER.model_copy(update={"phrases": 3}))
+    for number, start in enumerate((None, tiny_separator(), smaller)):
+        trainer = Trainer(recipe, mixer(pool), tmp_path / str(number), CPU, start)
+        trainer.run(silent())
+        for separator in (trainer.separator, trainer.averaged):
+            assert separator.film_head.neighbours is not None
+            assert torch.equal(separator.film_head.neighbours.bank, known.phrases.bank)
+    without = Trainer(RECIPE, mixer(pool), tmp_path / "without", CPU, smaller)
+    assert without.separator.film_head.neighbours is None
+
+
+def test_a_head_that_is_told_how_near_words_are_starts_as_the_one_that_was_not(
+    tmp_path: Path, pool: Pool
+) -> None:
+    trainer = starts_as(tmp_path, pool, {"nearness": True})
+    hidden = trainer.separator.film_head.hidden
+    assert hidden is not None and not hidden.weight[:, -1].any()
+    trainer.run(silent())
+    assert hidden.weight[:, -1].abs().min() > 0  # and learns to listen
+
+
+def test_a_deeper_masker_starts_as_the_one_that_was_not(tmp_path: Path, pool: Pool) -> None:
+    trainer = starts_as(tmp_path, pool, {"layers": MASKER.layers + 2, "nearness": True})
+    masker = trainer.separator.masker
+    added = [layer.feed[-1].weight for layer in masker.layers[MASKER.layers :]]
+    assert len(added) == 2 and not any(weight.any() for weight in added)
+    trainer.run(silent())
+    assert all(weight.any() for weight in added)  # and its new layers learn
+
+
+def starts_as(folder: Path, pool: Pool, more: dict[str, Any]) -> Trainer:
+    """A run of a larger masker, whose output before its first step is that of the one started from."""
+    known = mixer(pool)
+    blended = MASKER.model_copy(update={"phrases": len(known.phrases.bank)})
+    start = tiny_separator(masker=blended)
+    assert start.film_head.neighbours is not None
+    start.film_head.neighbours.bank.copy_(known.phrases.bank)
+    recipe = RECIPE.model_copy(update={"masker": blended.model_copy(update=more)})
+    trainer = Trainer(recipe, mixer(pool), folder, CPU, start)
+    batch = known.draw()
+    heard = [separated(each, batch) for each in (start, trainer.separator, trainer.averaged)]
+    assert heard[0].std() > 0.01
+    assert all(torch.allclose(heard[0], other, atol=1e-5) for other in heard[1:])
+    return trainer
+
+
+def separated(separator: Separator, batch: Batch) -> Tensor:
+    """What a separator makes of the whole hops of a batch."""
+    whole = batch.mixture[..., : batch.mixture.shape[-1] // separator.hop * separator.hop]
+    prompts = batch.targets.shape[1]
+    with torch.no_grad():
+        film = separator.film_head(batch.embeddings)[:, :, None]
+        state = separator.initial_state(len(whole), 1, prompts, prompts)
+        return separator(whole, film, state)[0].wave
