@@ -19,6 +19,7 @@ from rtsep.models.codec import CodecConfig
 from rtsep.models.condition import Condition
 from rtsep.models.masker import MaskerConfig
 from rtsep.models.separator import Mix, Separator
+from rtsep.pipeline import Pipeline
 
 torch.set_num_threads(1)  # two threads on so little work, beside any load, took up to fifty times as long
 
@@ -181,3 +182,16 @@ def write_bundle(folder: Path, separator: Separator | None = None, encoder: str 
 def tiny_bundle(folder: Path, separator: Separator | None = None) -> Bundle:
     """A tiny bundle, written and read."""
     return load_bundle(str(write_bundle(folder, separator)))
+
+
+def push_all(made: Pipeline, x: Array, sizes: list[int]) -> Array:
+    """Push in chunks, checking at each that as much comes out as was promised."""
+    outputs, received, emitted = [], 0, 0
+    for size in sizes:
+        y = made.push(x[received : received + size])
+        outputs.append(y)
+        received += size
+        emitted += len(y)
+        assert emitted == made.timing.emitted(received)
+    assert received == len(x)
+    return np.concatenate(outputs)

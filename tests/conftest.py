@@ -51,3 +51,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setitem(rtsep.models.text.TEXT_ENCODERS, "bag-of-words", builders.BagOfWords)
         FilmCache(bundle)("dog barking")
         yield folder
+
+
+@pytest.fixture
+def bag_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text encoder that needs no model, for bundles of ``builders``."""
+    monkeypatch.setitem(rtsep.models.text.TEXT_ENCODERS, "bag-of-words", builders.BagOfWords)

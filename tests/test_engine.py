@@ -2,76 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
-from builders import (
-    LIVE_CODEC,
-    MASKER,
-    Array,
-    BagOfWords,
-    linear_separator,
-    noise,
-    tiny_bundle,
-    tiny_separator,
-    transparent_separator,
-)
+from builders import LIVE_CODEC, MASKER, Array, linear_separator, noise, tiny_separator, transparent_separator
+from engine_builders import DOG, LiveDevice, always, engine_on, ticked
 
 from rtsep.audio.fake import FakeDevice
 from rtsep.audio.prefill import callbacks_late
-from rtsep.control import Console, LoadPreset, Record, ResetCounts, SetParameter
+from rtsep.control import Console, LoadPreset, ResetCounts, SetParameter
 from rtsep.desk import Desk
-from rtsep.engine import Engine, Reopen
-from rtsep.errors import AudioFileError, CommandError, DeviceError, EngineError
-from rtsep.models.prompts import FilmCache
-from rtsep.models.separator import Separator
-from rtsep.models.text import TEXT_ENCODERS
+from rtsep.errors import CommandError, EngineError
 from rtsep.presets import Presets
 
-DOG = Console.of(["dog"])
-
-
-@pytest.fixture(autouse=True)
-def bag_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(TEXT_ENCODERS, "bag-of-words", BagOfWords)
-
-
-def engine_on(
-    device: FakeDevice,
-    folder: Path,
-    separator: Separator | None = None,
-    reserve_ms: float = 12.0,
-    console: Console = DOG,
-    stems: int = 0,
-    reopen: Reopen | None = None,
-) -> Engine:
-    """An engine that lets everything through, unless it is given another separator."""
-    bundle = tiny_bundle(folder / "bundle", separator or transparent_separator())
-    films = FilmCache(bundle, folder / "films")
-    recordings = folder / "recordings"
-    settings = {"stems": stems, "recordings": recordings, "reopen": reopen}
-    return Engine(bundle.separator, films, device, console, reserve_ms, **settings)
-
-
-def ticked(engine: Engine, device: FakeDevice, answers: Iterator[bool], samples: int) -> Array:
-    """Call back until so many samples were played; the worker answers a callback where it is told to."""
-    device.start(engine.latency.engine)
-    while device.exhausted is False or len(device.played) < samples:
-        device.tick()
-        if next(answers):
-            engine.step()
-    return device.played
-
-
-def always() -> Iterator[bool]:
-    while True:
-        yield True
+pytestmark = pytest.mark.usefixtures("bag_of_words")
 
 
 def last_of(count: int) -> Iterator[bool]:
@@ -162,45 +110,6 @@ def test_neither_bypass_nor_a_prompt_nor_a_dropout_changes_the_latency(tmp_path:
     assert len(latencies) == 1
 
 
-class LiveDevice(FakeDevice):
-    """A fake device that calls back in a test's thread while the engine's thread uses it."""
-
-    def __init__(self, array: Array, rate: int = 48_000) -> None:
-        super().__init__(array, rate, 256)
-        self._lock = threading.RLock()
-
-    def tick(self) -> None:
-        with self._lock:
-            super().tick()
-
-    def wait(self, timeout_s: float) -> bool:
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline and self.alive:
-            with self._lock:
-                if super().wait(0):
-                    return True
-            time.sleep(0.0005)
-        return False
-
-    def read(self) -> Array:
-        with self._lock:
-            return super().read()
-
-    def write(self, samples: Array) -> None:
-        with self._lock:
-            super().write(samples)
-
-    def drained(self, at_most_s: float = 10.0) -> bool:
-        """Whether the engine's thread has taken what was captured."""
-        deadline = time.monotonic() + at_most_s
-        while time.monotonic() < deadline:
-            with self._lock:
-                if not self._fake.waiting():
-                    return True
-            time.sleep(0.001)
-        return False
-
-
 def test_the_thread_separates_what_is_captured_and_stops(tmp_path: Path) -> None:
     x = noise(256 * 40)
     device = LiveDevice(x)
@@ -251,90 +160,6 @@ def test_a_prompt_submitted_while_it_runs_is_heard_and_shown(tmp_path: Path) -> 
     early = 19 * 256 + 256
     assert np.abs(device.played[:early] - unchanged[:early]).max() <= 1e-5
     assert np.abs(device.played[-2560:] - unchanged[-2560:]).max() > 0.01
-
-
-def test_a_device_that_has_gone_ends_the_thread_and_stop_says_so(tmp_path: Path) -> None:
-    device = LiveDevice(noise(2560))
-    engine = engine_on(device, tmp_path)
-    engine.start()
-    device.tick()
-    device.stop()
-    deadline = time.monotonic() + 10
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not engine.running
-    with pytest.raises(DeviceError, match="the audio device has gone: plug it in") as caught:
-        engine.stop()
-    assert "\n" not in str(caught.value)
-
-
-def test_a_device_that_comes_back_at_another_rate_plays_on_with_what_was_set(tmp_path: Path) -> None:
-    first, second = LiveDevice(noise(25_600)), LiveDevice(noise(256_000), 44_100)
-    reopened = threading.Event()
-
-    def reopen(unwanted: Callable[[], bool]) -> FakeDevice:
-        assert not reopened.wait(0.5)
-        assert engine.status.fault == "the audio device has gone, and is waited for"
-        assert not unwanted()
-        reopened.set()
-        return second
-
-    engine = engine_on(first, tmp_path, reopen=reopen)
-    engine.start()
-    for _ in range(40):
-        first.tick()
-        assert first.drained()
-    engine.apply(DOG.turned("gain", -6.0), "a preset")
-    first.stop()
-    engine.apply(DOG.turned("gain", -12.0), "a preset")  # while it is away
-    assert reopened.wait(20)
-    deadline = time.monotonic() + 20
-    while engine.status.fault and time.monotonic() < deadline:
-        time.sleep(0.01)
-    for _ in range(400):
-        second.tick()
-        assert second.drained()
-    engine.stop()
-    status = engine.status
-    assert (status.fault, status.preset, status.sample_rate) == ("", "a preset", 44_100)
-    assert status.console["gain"] == -12
-    assert status.dropouts == 1
-    assert status.seconds == pytest.approx(40 * 256 / 48_000 + 400 * 256 / 44_100)
-    latency = engine.latency.engine
-    assert status.latency_ms == pytest.approx(1000 * latency / 44_100)
-    x, heard = second._fake._array, second.played
-    start = 2000  # the gain is on its way
-    wanted = 10 ** (-12 / 20) * x[start - latency : len(heard) - latency]
-    assert np.abs(heard[start:] - wanted).max() <= 1e-4
-
-
-class GoneDevice(LiveDevice):
-    """Goes away between being opened and being started."""
-
-    def start(self, prefill_samples: int) -> None:
-        self.stop()
-        raise DeviceError("the sound card did not call back")
-
-
-def test_a_device_that_goes_before_it_is_started_is_waited_for_where_it_can_come_back(
-    tmp_path: Path,
-) -> None:
-    x = noise(256 * 40)
-    back = LiveDevice(x)
-    engine = engine_on(GoneDevice(x), tmp_path, reopen=lambda unwanted: back)
-    engine.start()
-    deadline = time.monotonic() + 20
-    while back.prefill_samples == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    for _ in range(40):
-        back.tick()
-        assert back.drained()
-    engine.stop()
-    latency = engine.latency.engine
-    assert np.abs(back.played[latency:] - x[: len(x) - latency]).max() <= 1e-4
-    with pytest.raises(DeviceError, match="did not call back"):
-        engine_on(GoneDevice(x), tmp_path / "again").start()
 
 
 def test_a_broken_pipeline_lets_the_input_through_with_the_same_latency_until_a_new_one_takes_over(
@@ -441,81 +266,6 @@ def test_stems_are_played_on_channels_of_their_own(tmp_path: Path) -> None:
     for output, gain in enumerate((share, share / 1000, 1 - 2 * share)):
         heard = played[latency + 1000 : len(x), 2 * output : 2 * output + 2]
         assert np.abs(heard - gain * wanted).max() <= 1e-3
-
-
-def read(path: Path) -> Array:
-    samples: Array = soundfile.read(path, dtype="float32", always_2d=True)[0]
-    return samples
-
-
-def test_what_was_recorded_is_there_after_the_stop_however_it_ended(tmp_path: Path) -> None:
-    x = noise(256 * 60)
-    device = LiveDevice(x)
-    engine = engine_on(device, tmp_path)
-    engine.start()
-    folders = []
-    for number in range(60):
-        if number in (5, 6, 30):
-            engine.obey(Record(True))  # the second time it is recording already
-        if number in (20, 21):
-            engine.obey(Record(False))
-        device.tick()
-        assert device.drained()
-        folders.append(engine.status.recording)
-    engine.stop()  # which ends the second recording
-    first, second = sorted((tmp_path / "recordings").iterdir())
-    assert folders[3] == folders[25] == ""
-    assert (folders[15], folders[55]) == (str(first), str(second))
-    for folder, start, most in ((first, 5, 15), (second, 30, 30)):
-        heard, played = read(folder / "input.flac"), read(folder / "output.flac")
-        # The order is taken with the next block, perhaps while one is being worked on.
-        assert abs(len(heard) - most * 256) <= 256
-        assert np.abs(heard - x[start * 256 : start * 256 + len(heard)]).max() <= 1e-6
-        assert np.abs(played - heard[: len(played)]).max() <= 1e-4
-        assert len(played) > len(heard) - 2000
-
-
-def test_a_recording_that_was_to_end_as_the_engine_stopped_ends(tmp_path: Path) -> None:
-    device = FakeDevice(noise(256 * 20), 48_000, 256)
-    engine = engine_on(device, tmp_path)
-    device.start(engine.latency.engine)
-    engine.obey(Record(True))
-    for _ in range(10):
-        device.tick()
-        engine.step()
-    engine.obey(Record(False))
-    engine.stop()
-    deadline = time.monotonic() + 10
-    while any(thread.name == "rtsep-recorder" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "a recorder waits for ever"
-        time.sleep(0.01)
-    (folder,) = (tmp_path / "recordings").iterdir()
-    assert len(read(folder / "input.flac")) == 2560
-    with pytest.raises(EngineError, match="the engine has stopped"):
-        engine.obey(Record(True))
-
-
-def test_recordings_of_the_same_second_do_not_overwrite_each_other(tmp_path: Path) -> None:
-    device = FakeDevice(noise(256 * 20), 48_000, 256)
-    engine = engine_on(device, tmp_path)
-    device.start(engine.latency.engine)
-    for _ in range(3):
-        engine.obey(Record(True))
-        device.tick()
-        engine.step()
-        engine.obey(Record(False))
-    engine.stop()
-    assert len(list((tmp_path / "recordings").iterdir())) == 3
-
-
-def test_a_recording_that_cannot_be_made_is_refused_and_nothing_stops(tmp_path: Path) -> None:
-    device = FakeDevice(noise(5000), 48_000, 256)
-    engine = engine_on(device, tmp_path)
-    (tmp_path / "recordings").write_text("a file")
-    with pytest.raises(AudioFileError, match="cannot make the folder"):
-        engine.obey(Record(True))
-    ticked(engine, device, always(), 5000)
-    assert engine.status.recording == ""
 
 
 def test_counts_begin_again_when_they_are_reset(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 from builders import LIVE_CODEC, BagOfWords, full_disk, noise, tiny_bundle, transparent_separator
+from engine_builders import LiveDevice
 from osc_builders import PATIENCE_S, Client
-from test_engine import LiveDevice
 
 from rtsep.control import Console
 from rtsep.desk import Desk
