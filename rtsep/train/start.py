@@ -1,7 +1,8 @@
-"""What a run starts from: finished weights, brought into a model that may be deeper or be told more.
+"""What a run starts from: finished weights, brought into a model that may be larger or be told more.
 
 A layer that is added begins with branches that give nothing (as in Goyal et al. 2017, section 5.1; Zhang et
-al. 2019), an input that is added with weights of zero: before its first step the new model is the old one.
+al. 2019), a unit that is added gives nothing, an input that is added counts for nothing: before its first
+step the new model is the old one (Chen et al. 2016, Net2Net).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rtsep.train.checkpoint import BANK
 Weights = dict[str, Tensor]
 
 LAYER = "masker.layers."
+FEED_IN, FEED_OUT = ".feed.0.", ".feed.2.weight"
 HEAD = "film_head.hidden.weight"
 OUT = "film_head.out."
 
@@ -42,7 +44,7 @@ def start_from(start: Separator, separator: Separator) -> None:
         ConfigError: the models are of shapes that do not fit.
     """
     weights = start.state_dict()
-    _deepen(weights, start, separator)
+    _grow(weights, start, separator)
     if separator.film_head.nearness and not start.film_head.nearness and HEAD in weights:
         weights[HEAD] = nn.functional.pad(weights[HEAD], (0, 1))
     own = separator.state_dict()
@@ -58,19 +60,24 @@ def start_from(start: Separator, separator: Separator) -> None:
         ) from error
 
 
-def _deepen(weights: Weights, start: Separator, separator: Separator) -> None:
-    """Add the layers that a masker has more than the one started from, and their FiLM parameters."""
+def _grow(weights: Weights, start: Separator, separator: Separator) -> None:
+    """Add what a masker has more than the one started from: layers with their FiLM, feed-forward units."""
     before, now = start.masker.config, separator.masker.config
     if not isinstance(before, MaskerConfig) or not isinstance(now, MaskerConfig):
         return
-    same = {"layers": now.layers, "phrases": now.phrases, "nearness": now.nearness}
-    if now.layers <= before.layers or before.model_copy(update=same) != now:
+    may_differ = ("layers", "feed_forward", "phrases", "nearness")
+    same = before.model_copy(update={name: getattr(now, name) for name in may_differ}) == now
+    if not same or now.layers < before.layers or now.feed_forward < before.feed_forward:
         return
     assert isinstance(separator.masker, Masker)
     for layer in separator.masker.layers[before.layers :]:
         assert isinstance(layer, MaskerLayer)
         layer.silence()
     own = separator.state_dict()
+    for name in [name for name in weights if FEED_IN in name]:
+        weights[name] = torch.cat([weights[name], own[name][len(weights[name]) :]])
+    for name in [name for name in weights if FEED_OUT in name]:
+        weights[name] = nn.functional.pad(weights[name], (0, now.feed_forward - before.feed_forward))
     weights.update((name, own[name]) for name in own if name.startswith(LAYER) and name not in weights)
     last = 2 * now.width  # of the norm behind all layers
     for name in (f"{OUT}weight", f"{OUT}bias"):

@@ -25,8 +25,9 @@ def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: P
     assert all(torch.equal(tensor, found[name]) for name, tensor in start.state_dict().items())
     averaged = trainer.averaged.state_dict()
     assert all(torch.equal(tensor, averaged[name]) for name, tensor in start.state_dict().items())
-    other = tiny_separator(masker=MASKER.model_copy(update={"feed_forward": 40}))
-    with pytest.raises(ConfigError, match=r"do not fit the recipe: .*feed") as caught:
+    larger = {"feed_forward": MASKER.feed_forward + 8, "layers": MASKER.layers + 1, "heads": 4}
+    other = tiny_separator(masker=MASKER.model_copy(update=larger))
+    with pytest.raises(ConfigError, match=r"do not fit the recipe: .*layers") as caught:
         Trainer(RECIPE, mixer(pool), tmp_path / "not", CPU, other)
     assert "\n" not in str(caught.value)
 
@@ -58,8 +59,17 @@ def test_a_head_that_is_told_how_near_words_are_starts_as_the_one_that_was_not(
     assert hidden.weight[:, -1].abs().min() > 0  # and learns to listen
 
 
+def test_a_masker_with_more_units_starts_as_the_one_without(tmp_path: Path, pool: Pool) -> None:
+    trainer = starts_as(tmp_path, pool, {"feed_forward": MASKER.feed_forward + 8})
+    added = [layer.feed[-1].weight[:, MASKER.feed_forward :] for layer in trainer.separator.masker.layers]
+    assert not any(weight.any() for weight in added)
+    trainer.run(silent())
+    assert all(weight.abs().min() > 0 for weight in added)  # and all of them learn
+
+
 def test_a_deeper_masker_starts_as_the_one_that_was_not(tmp_path: Path, pool: Pool) -> None:
-    trainer = starts_as(tmp_path, pool, {"layers": MASKER.layers + 2, "nearness": True})
+    more = {"layers": MASKER.layers + 2, "feed_forward": MASKER.feed_forward + 8, "nearness": True}
+    trainer = starts_as(tmp_path, pool, more)
     masker = trainer.separator.masker
     added = [layer.feed[-1].weight for layer in masker.layers[MASKER.layers :]]
     assert len(added) == 2 and not any(weight.any() for weight in added)
