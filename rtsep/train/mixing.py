@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rtsep.errors import ConfigError
+from rtsep.train.choice import choose
 from rtsep.train.mixture import Batch, MixingConfig
 from rtsep.train.phrases import Phrases
 from rtsep.train.pool import Pool
@@ -109,7 +110,7 @@ class Mixer:
                     f"a mixture needs {needed} labels that are unlike each other, but only {number} are "
                     "left: bring more, or shorten mixing.sources, lower mixing.prompts or raise likeness"
                 )
-            label = torch.multinomial(weight, 1, generator=self.generator)[:, 0]
+            label = choose(weight, self.generator)
             chosen.append(label)
             weight = weight * self._far[label]
         return torch.stack(chosen, dim=1)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rtsep.control import LONGEST_PROMPT
 from rtsep.models.text import clean_prompt
+from rtsep.train.choice import choose
 from rtsep.train.pool import Clip
 from rtsep.train.vocabulary import Vocabulary
 
@@ -124,7 +125,7 @@ class Phrases:
             sounding: (*S, labels), True for what is in the mixture. Of phrases that ask for any of it that
                 the prompt does not ask for, no new word is blended: it would name something else.
         """
-        group = torch.multinomial(self._weight[labels.flatten()], 1, generator=generator).view(labels.shape)
+        group = choose(self._weight[labels.flatten()], generator).view(labels.shape)
         count = self._count[group]
         pick = (torch.rand(labels.shape, generator=generator) * count).long().minimum(count - 1)
         embedding = self._embeddings[self._first[group] + pick]
@@ -138,7 +139,7 @@ class Phrases:
         if sounding is not None:
             away |= (sounding * (1 - covers)) @ self._asks.T > 0
         away &= new[..., None]
-        return Prompts(blur(embedding, noise, generator), covers, away[..., self._owner])
+        return Prompts(blur(embedding, noise, generator), covers, away.index_select(-1, self._owner))
 
     def _owner_of(self, group: Tensor) -> Tensor:
         """Groups to the labels or kinds that they belong to: a label has two, a kind one."""

@@ -115,7 +115,8 @@ def test_the_bank_has_labels_synonyms_and_kinds_and_hides_a_labels_own_as_often_
     own = BagOfWords()(["hiss", "white noise", "ssh"])
     hidden = prompts.hidden.any(dim=-1)
     assert hidden.float().mean().item() == pytest.approx(0.3, abs=0.04)
-    concealed = known.bank[prompts.hidden[hidden][0]]
+    by_a_kind = prompts.covers.sum(dim=-1) > 1  # whose own phrases are hidden as well, see below
+    concealed = known.bank[prompts.hidden[hidden & ~by_a_kind][0]]
     assert len(concealed) == len(own)
     assert torch.allclose((concealed @ own.T).amax(dim=-1), torch.ones(3), atol=1e-5)
     for phrase in ("a pure tone", "noisy", "rumble", "unpitched"):
