@@ -37,6 +37,8 @@ class MaskerConfig(FilmHeadConfig):
     """Frames that one attention layer sees."""
     group: PositiveInt = 2
     """Neighbouring latent channels that share a mask value: 2 for cosine and sine of a lapped transform."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """In training, of both branches of a layer."""
     floor: float = Field(default=0.05, ge=0, lt=1)
     """The smallest mask value, -26 dB: where the model finds next to nothing, what is left is the mixture,
     quietly, rather than scraps of it (a spectral floor, Berouti et al. 1979)."""
@@ -158,6 +160,7 @@ class MaskerLayer(Streaming):
             nn.GELU(),
             nn.Linear(config.feed_forward, config.width),
         )
+        self.dropout = nn.Dropout(config.dropout)
 
     @torch.no_grad()
     def silence(self) -> None:
@@ -184,5 +187,5 @@ class MaskerLayer(Streaming):
             state: the attention cache.
         """
         y, state = self.attention(film(self.attention_norm(x), *films[:2]), context, state)
-        x = x + y
-        return x + self.feed(film(self.feed_norm(x), *films[2:])), state
+        x = x + self.dropout(y)
+        return x + self.dropout(self.feed(film(self.feed_norm(x), *films[2:]))), state

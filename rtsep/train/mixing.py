@@ -36,26 +36,28 @@ class Mixer:
         """Clips by label; those of one lie side by side."""
         self._count = labels.bincount(minlength=len(number))
         self._first = self._count.cumsum(0) - self._count
-        self._label_weight = self._balance(pool, labels)
+        category = {clip.label: clip.category for clip in pool.clips}
+        categories = [category[label] for label in phrases.labels]
+        self._label_weight = self._balance(pool, labels, categories)
+        self._strange = torch.tensor([config.strange.get(each, 0.0) for each in categories])
         self._far = phrases.likeness() < config.likeness
         self._shaper = Shaper(pool, config, device)
         start = self.generator.get_state()
         self._labels(20)  # a data set too small or too much alike shows at once
         self.generator.set_state(start)
 
-    def _balance(self, pool: Pool, labels: Tensor) -> Tensor:
+    def _balance(self, pool: Pool, labels: Tensor, categories: list[str]) -> Tensor:
         """Probability of each label: categories as configured, inside them the square root of seconds."""
         seconds = torch.zeros(len(self.phrases.labels))
         seconds.index_add_(0, labels, torch.tensor([clip.length / pool.sample_rate for clip in pool.clips]))
         weight = seconds.clamp(max=200).sqrt()
-        category = {clip.label: clip.category for clip in pool.clips}
-        if extra := set(category.values()) - self.config.categories.keys():
+        if extra := set(categories) - self.config.categories.keys():
             raise ConfigError(
                 f"the data has the category {min(extra)!r}: give it a share in mixing.categories"
             )
         total = torch.zeros_like(weight)
         for name, share in self.config.categories.items():
-            member = torch.tensor([category[label] == name for label in self.phrases.labels])
+            member = torch.tensor([category == name for category in categories])
             if member.any():
                 total += share * member * weight / (weight * member).sum()
         return total
@@ -78,6 +80,7 @@ class Mixer:
         )
         labels = self._labels(config.batch)
         present = torch.arange(slots) < count[:, None]
+        strange = torch.rand(config.batch, slots, generator=generator) < self._strange[labels[:, :slots]]
 
         # Prompt p asks for source p, or, where it is absent or there are too few, for a label of its own;
         # one that names a kind ("animal") asks for every source of that kind.
@@ -87,16 +90,19 @@ class Mixer:
         asked = labels.gather(1, torch.where(absent, slots + number, number))
         sounding = torch.zeros(config.batch, self._count.numel())
         sounding = sounding.scatter_reduce(1, labels[:, :slots], present.float(), "amax")[:, None]
+        of_source = (number[..., None] == torch.arange(slots)) & ~absent[..., None]
+        new = (of_source & strange[:, None]).any(dim=-1)
         prompts = self.phrases.draw(
-            asked, generator, config.text_noise, config.hide, config.hide_others, sounding
+            asked, generator, config.text_noise, config.hide, config.hide_others, sounding, new
         )
         wanted = prompts.covers.gather(2, labels[:, None, :slots].expand(-1, config.prompts, -1))
+        wanted = wanted * (of_source | ~strange[:, None])
 
         sources = labels[:, :slots].flatten()
         within = torch.rand(len(sources), generator=generator) * self._count[sources]
         clips = self._clips[self._first[sources] + within.long().minimum(self._count[sources] - 1)]
         wanted, embeddings, hidden = send((wanted, prompts.embeddings, prompts.hidden), self.device)
-        waves = self._shaper(clips.view(config.batch, slots), present, generator)
+        waves = self._shaper(clips.view(config.batch, slots), present, generator, strange=strange)
         targets = torch.einsum("bps,bst->bpt", wanted, waves)
         return Batch(waves.sum(dim=1, keepdim=True), targets, embeddings, hidden)
 

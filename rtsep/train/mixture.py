@@ -43,6 +43,11 @@ class MixingConfig(BaseModel):
     """Probability of a low-pass at 3 to 10 kHz."""
     reverberation: float = 0.15
     """Probability of a synthetic room."""
+    swell_db: float = 0.0
+    """Standard deviation of each source's gain at points half a second apart."""
+    strange: dict[str, float] = {}
+    """By category, how often a source is made a sound that nobody knows: backwards, and far slower or faster
+    than it was. A prompt for it is made a new word, and none for its kind asks for it."""
     text_noise: float = 0.6
     """Length, at most, of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
     hide: float = 0.3

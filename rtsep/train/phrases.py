@@ -110,6 +110,7 @@ class Phrases:
         hide: float = 0.0,
         hide_others: tuple[float, float] = (0.0, 0.0),
         sounding: Tensor | None = None,
+        new: Tensor | None = None,
     ) -> Prompts:
         """A random way of asking for each label.
 
@@ -124,13 +125,15 @@ class Phrases:
                 one more name.
             sounding: (*S, labels), True for what is in the mixture. Of phrases that ask for any of it that
                 the prompt does not ask for, no new word is blended: it would name something else.
+            new: of the shape of labels, True for prompts that are made new words in any case.
         """
         group = choose(self._weight[labels.flatten()], generator).view(labels.shape)
         count = self._count[group]
         pick = (torch.rand(labels.shape, generator=generator) * count).long().minimum(count - 1)
         embedding = self._embeddings[self._first[group] + pick]
         covers = self._covers[group]
-        new = torch.rand(labels.shape, generator=generator) < hide
+        hidden = torch.rand(labels.shape, generator=generator) < hide
+        new = hidden if new is None else hidden | new
         low, high = hide_others
         share = low + (high - low) * torch.rand(labels.shape, generator=generator)
         away = torch.rand(*labels.shape, len(self._asks), generator=generator) < share[..., None]

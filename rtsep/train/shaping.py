@@ -18,6 +18,13 @@ TAPS, FRACTIONS = 8, 512
 dB down at 4 kHz and 30 at 8 kHz; with a line between two samples, 27 and 12."""
 
 
+SWELL_S = 0.5
+"""Between two points at which a source's gain is drawn."""
+
+STRANGE_OCTAVES = (0.6, 1.3)
+"""How far, up or down, a sound goes to be one that nobody knows."""
+
+
 def send(tensors: Iterable[Tensor], device: torch.device) -> list[Tensor]:
     """Tensors from the CPU to the device, without waiting for what is still running there."""
     if device.type == "cuda":
@@ -46,16 +53,22 @@ class Shaper:
         self._frequency, self._knot, self._beyond = send(
             (frequency, octave.long().clamp(max=8), octave - octave.long().clamp(max=8)), device
         )
-        self._cut, self._amplify, self._level = cut, amplify, level
+        self._cut, self._swell, self._amplify, self._level = cut, swell, amplify, level
         # Noise for rooms is long: it is drawn on the device, from a seed that the CPU's generator gives.
         self._noise = torch.Generator(device)
 
     def compile(self) -> None:
         """Have what goes through every sample compiled: each a kernel or three, instead of dozens."""
-        self._cut, self._amplify, self._level = compiled(cut), compiled(amplify), compiled(level)
+        self._cut, self._swell = compiled(cut), compiled(swell)
+        self._amplify, self._level = compiled(amplify), compiled(level)
 
     def __call__(
-        self, clips: Tensor, present: Tensor, generator: torch.Generator, louder: Tensor | None = None
+        self,
+        clips: Tensor,
+        present: Tensor,
+        generator: torch.Generator,
+        louder: Tensor | None = None,
+        strange: Tensor | None = None,
     ) -> Tensor:
         """Random, augmented crops at their levels.
 
@@ -64,6 +77,7 @@ class Shaper:
             present: (B, S), False where a source is to be silent, on the CPU.
             generator: the CPU's source of randomness.
             louder: linear gain (S,) of each place, beside the level that is drawn; none by default.
+            strange: (B, S), True for sources to be made a sound that nobody knows; none by default.
 
         Returns:
             (B, S, T) on the device; their sum has a loudness in the configured range.
@@ -75,9 +89,16 @@ class Shaper:
 
         number = len(clip)
         speed = 1 + config.speed * (2 * uniform(number, 1) - 1)
+        backwards = torch.zeros(number, 1, dtype=torch.bool)
+        if strange is not None:
+            backwards = strange.reshape(number, 1)
+            octaves = STRANGE_OCTAVES[0] + (STRANGE_OCTAVES[1] - STRANGE_OCTAVES[0]) * uniform(number, 1)
+            slower = uniform(number, 1) < 0.5
+            speed = torch.where(backwards, 2 ** torch.where(slower, -octaves, octaves), speed)
         # A long clip starts anywhere inside; a short one is placed anywhere in the crop.
         offset = ((self._lengths[clip, None] - self.length * speed) * uniform(number, 1)).long()
         knots = config.equaliser_db * torch.randn(number, 10, generator=generator)
+        swells = config.swell_db * torch.randn(number, int(config.seconds / SWELL_S) + 2, generator=generator)
         cutoff = 3000 * (10 / 3) ** uniform(number, 1)
         cutoff = torch.where(uniform(number, 1) < config.band_limit, cutoff, float(self.sample_rate))
         roomy = torch.nonzero(uniform(number) < config.reverberation).flatten()
@@ -90,13 +111,15 @@ class Shaper:
         loudness = 10 ** ((low + (high - low) * uniform(len(clips), 1, 1)) / 20)
         self._noise.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
         start, last = self._starts[clip, None], self._lengths[clip, None] - 1
-        start, last, offset, speed, knots, cutoff, roomy, decay, wetness, gain, loudness = send(
-            (start, last, offset, speed, knots, cutoff, roomy, decay, wetness, gain, loudness), self.device
+        start, last, offset, speed, backwards, swells = send(
+            (start, last, offset, speed, backwards, swells), self.device
+        )
+        knots, cutoff, roomy, decay, wetness, gain, loudness = send(
+            (knots, cutoff, roomy, decay, wetness, gain, loudness), self.device
         )
 
-        spectrum = torch.fft.rfft(
-            self._cut(self._samples, self._weights, self.length, start, last, offset, speed)
-        )
+        crops = self._cut(self._samples, self._weights, self.length, start, last, offset, speed, backwards)
+        spectrum = torch.fft.rfft(self._swell(crops, swells, SWELL_S * self.sample_rate))
         spectrum = spectrum * self._amplify(self._frequency, self._knot, self._beyond, knots, cutoff)
         if len(roomy):
             spectrum[roomy] *= torch.fft.rfft(self._rooms(decay, wetness), n=self.length)
@@ -136,6 +159,7 @@ def cut(
     last: Tensor,
     offset: Tensor,
     speed: Tensor,
+    backwards: Tensor,
 ) -> Tensor:
     """Crops (N, ``length``) of a pool's samples, silent outside of their clips.
 
@@ -147,18 +171,28 @@ def cut(
         last: (N, 1), its last sample, counted from there.
         offset: (N, 1), where in the clip the crop begins, negative for before it.
         speed: (N, 1), samples of the clip a sample of the crop.
+        backwards: (N, 1), True where the crop's end comes first.
     """
-    at = torch.arange(length, device=samples.device) * speed
+    step = torch.arange(length, device=samples.device)
+    at = torch.where(backwards, length - 1 - step, step) * speed.double()  # single has 1/64 left there
     whole = at.floor()
     fraction = ((at - whole) * FRACTIONS).round().int()
     index = offset + whole.int()
-    wave = torch.zeros_like(at)
+    wave = torch.zeros_like(at, dtype=torch.float32)
     for tap in range(TAPS):
         here = index + (tap - TAPS // 2 + 1)
         inside = (here >= 0) & (here <= last)
         near = samples[start + here.clamp(min=0).minimum(last)]
         wave += near * (weights[fraction, tap] * inside)
     return wave / 32768
+
+
+def swell(crops: Tensor, knots: Tensor, spacing: float) -> Tensor:
+    """Crops (N, T) with gains (N, points) in dB at points so many samples apart, and lines between them."""
+    at = torch.arange(crops.shape[-1], device=crops.device) / spacing
+    below = at.int()
+    gain_db = torch.lerp(knots[:, below], knots[:, below + 1], (at - below)[None])
+    return crops * 10 ** (gain_db / 20)
 
 
 def amplify(frequency: Tensor, knot: Tensor, beyond: Tensor, knots: Tensor, cutoff: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from rtsep.train.objective import Objective
 from rtsep.train.pool import Pool
 from rtsep.train.recipe import LossConfig, Recipe
 from rtsep.train.run import load_run
-from rtsep.train.shaping import amplify, cut, level
+from rtsep.train.shaping import amplify, cut, level, swell
 
 
 def loss_of(separator: Separator, batch: Batch, recipe: Recipe) -> float:
@@ -189,7 +189,7 @@ def test_a_compiled_forward_learns_the_same(
     plain = trained(tmp_path / "plain", pool, recipe)
     forward, *arithmetic = compiled
     assert isinstance(forward, Objective)
-    assert arithmetic == [cut, amplify, level]
+    assert arithmetic == [cut, swell, amplify, level]
     assert torch.equal(fast.separator.masker.leave.weight, plain.separator.masker.leave.weight)
 
 

@@ -23,8 +23,8 @@ def draw_with_sources(drawer: Mixer) -> tuple[Tensor, Batch]:
     kept = []
     shaper = drawer._shaper
 
-    def keep(*arguments: Any) -> Tensor:
-        kept.append(shaper(*arguments))
+    def keep(*arguments: Any, **named: Any) -> Tensor:
+        kept.append(shaper(*arguments, **named))
         return kept[-1]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -140,3 +140,27 @@ def test_an_absent_kind_still_gets_what_is_of_it(pool: Pool) -> None:
     whole = torch.isclose(batch.targets[:, 1], batch.mixture[:, 0], atol=1e-6).all(dim=-1)
     assert (silent | whole).all()
     assert 2 < int(whole.sum()) < 60
+
+
+def test_a_sound_that_nobody_knows_is_asked_for_by_a_new_word_and_by_nobody_else(pool: Pool) -> None:
+    config = MIXING.model_copy(
+        update={
+            "sources": (0.0, 0.0, 1.0),
+            "prompts": 1,
+            "batch": 200,
+            "likeness": 0.999,
+            "hide": 0.0,
+            "strange": {"event": 1.0},
+        }
+    )
+    sources, batch = draw_with_sources(mixer(pool, config))
+    by_a_new_word = batch.hidden.any(dim=-1)[:, 0]
+    assert by_a_new_word.float().mean().item() == pytest.approx(MIXING.categories["event"], abs=0.1)
+    weight = torch.linalg.lstsq(sources.transpose(1, 2), batch.targets.transpose(1, 2)).solution[..., 0]
+    asked = weight.round()
+    assert torch.allclose(weight, asked, atol=1e-3)
+    # Sounds of a kind that nobody knows are asked for one at a time, those that are known still together.
+    sounds = sources[:, 0].abs().amax(dim=-1) > 0  # a crop of clicks may have none
+    assert torch.equal(asked[:, 0] == 1, sounds)
+    assert (asked[by_a_new_word & sounds].sum(dim=-1) == 1).all()
+    assert (asked[~by_a_new_word].sum(dim=-1) > 1).any()

@@ -1,21 +1,32 @@
-"""Sources made to sound different: a sound that is played faster is the same sound, faster."""
+"""Sources made to sound different: faster, backwards, swelling, and nothing that was not meant."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from train_builders import CPU, MIXING
 
-from rtsep.train.shaping import cut, interpolation
+from rtsep.train.pool import Clip, Pool
+from rtsep.train.shaping import STRANGE_OCTAVES, Shaper, cut, interpolation, swell
 
 RATE = 24_000
 
 
-def crop(samples: Tensor, length: int, offset: int, speed: float, start: int = 0, clip: int = 0) -> Tensor:
+def crop(
+    samples: Tensor,
+    length: int,
+    offset: int,
+    speed: float,
+    start: int = 0,
+    clip: int = 0,
+    backwards: bool = False,
+) -> Tensor:
     """One crop of a clip of so many samples, of all by default."""
     last = (clip or len(samples)) - 1
-    column = [torch.tensor([[value]]) for value in (start, last, offset)]
-    return cut(samples, interpolation(), length, *column, torch.tensor([[speed]]))[0]
+    column = [torch.tensor([[value]]) for value in (start, last, offset, speed, backwards)]
+    return cut(samples, interpolation(), length, *column)[0]
 
 
 @pytest.mark.parametrize(("frequency", "clean_db"), [(1000, 60), (4000, 50), (8000, 28)])
@@ -48,3 +59,38 @@ def test_a_crop_hears_nothing_of_the_clips_beside_its_own() -> None:
         within, without = (crop(samples, 200, -50, speed, start=100, clip=80) for samples in (pool, alone))
         assert torch.equal(within, without)
         assert within.max() > 0.2
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.7])
+def test_a_crop_backwards_is_the_crop_from_its_end(speed: float) -> None:
+    pool = torch.randint(-9000, 9000, (2000,), generator=torch.Generator().manual_seed(0)).to(torch.int16)
+    there, back = (crop(pool, 900, 100, speed, backwards=backwards) for backwards in (False, True))
+    assert torch.equal(there.flip(0), back)
+
+
+def test_a_source_swells_by_as_much_as_each_point_says_and_evenly_between_them() -> None:
+    found = swell(torch.ones(2, 251), torch.tensor([[0.0, -20.0, 6.0, 0.0], [3.0, 3.0, 3.0, 3.0]]), 100.0)
+    in_db = 20 * found.log10()
+    for at, gain in ((0, 0.0), (50, -10.0), (100, -20.0), (200, 6.0), (250, 3.0)):
+        assert float(in_db[0, at]) == pytest.approx(gain, abs=1e-3)
+    assert torch.allclose(in_db[1], torch.tensor(3.0), atol=1e-3)
+
+
+def test_a_sound_that_nobody_knows_is_far_slower_or_faster_than_it_was() -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 2000 / RATE * np.arange(4 * RATE))
+    pool = Pool((32768 * tone).astype(np.int16), [Clip("tone", "", "event", 0, len(tone))], RATE)
+    config = MIXING.model_copy(update={"seconds": 0.5, "speed": 0.15, "band_limit": 0, "reverberation": 0})
+    strange = torch.arange(200)[:, None] < 100
+    everywhere = torch.ones(200, 1, dtype=torch.bool)
+    waves = Shaper(pool, config, CPU)(
+        torch.zeros(200, 1, dtype=torch.long),
+        everywhere,
+        torch.Generator().manual_seed(0),
+        strange=strange,
+    )
+    octaves = (torch.fft.rfft(waves[:, 0]).abs().argmax(dim=-1) / 0.5 / 2000).log2()
+    low, high = STRANGE_OCTAVES
+    assert octaves[100:].abs().max() < 0.25
+    assert octaves[:100].abs().min() > low - 0.01
+    assert octaves[:100].abs().max() < high + 0.01
+    assert 20 < int((octaves[:100] > 0).sum()) < 80
