@@ -41,6 +41,8 @@ class MixingConfig(BaseModel):
     """Standard deviation of the gain at each of eight octaves."""
     band_limit: float = 0.3
     """Probability of a low-pass at 3 to 10 kHz."""
+    high_pass: float = 0.0
+    """Probability of a high-pass at 60 to 600 Hz: what rumbles in a recording is not what it is of."""
     reverberation: float = 0.15
     """Probability of a synthetic room."""
     swell_db: float = 0.0

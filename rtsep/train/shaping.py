@@ -101,6 +101,8 @@ class Shaper:
         swells = config.swell_db * torch.randn(number, int(config.seconds / SWELL_S) + 2, generator=generator)
         cutoff = 3000 * (10 / 3) ** uniform(number, 1)
         cutoff = torch.where(uniform(number, 1) < config.band_limit, cutoff, float(self.sample_rate))
+        lowest = 60 * 10 ** uniform(number, 1)
+        lowest = torch.where(uniform(number, 1) < config.high_pass, lowest, 0.0)
         roomy = torch.nonzero(uniform(number) < config.reverberation).flatten()
         decay, wetness = 0.15 + 0.6 * uniform(len(roomy), 1), 0.2 + 0.6 * uniform(len(roomy), 1)
         level = torch.randn(shape, generator=generator).clamp(-3, 3) * config.level_db
@@ -114,13 +116,14 @@ class Shaper:
         start, last, offset, speed, backwards, swells = send(
             (start, last, offset, speed, backwards, swells), self.device
         )
-        knots, cutoff, roomy, decay, wetness, gain, loudness = send(
-            (knots, cutoff, roomy, decay, wetness, gain, loudness), self.device
+        knots, lowest, cutoff, roomy, decay, wetness, gain, loudness = send(
+            (knots, lowest, cutoff, roomy, decay, wetness, gain, loudness), self.device
         )
 
         crops = self._cut(self._samples, self._weights, self.length, start, last, offset, speed, backwards)
         spectrum = torch.fft.rfft(self._swell(crops, swells, SWELL_S * self.sample_rate))
-        spectrum = spectrum * self._amplify(self._frequency, self._knot, self._beyond, knots, cutoff)
+        tone = self._amplify(self._frequency, self._knot, self._beyond, knots, lowest, cutoff)
+        spectrum = spectrum * tone
         if len(roomy):
             spectrum[roomy] *= torch.fft.rfft(self._rooms(decay, wetness), n=self.length)
         sources = torch.fft.irfft(spectrum, n=self.length).view(*shape, self.length)
@@ -195,18 +198,22 @@ def swell(crops: Tensor, knots: Tensor, spacing: float) -> Tensor:
     return crops * 10 ** (gain_db / 20)
 
 
-def amplify(frequency: Tensor, knot: Tensor, beyond: Tensor, knots: Tensor, cutoff: Tensor) -> Tensor:
-    """Amplitudes (N, bins) of an equaliser and a low-pass.
+def amplify(
+    frequency: Tensor, knot: Tensor, beyond: Tensor, knots: Tensor, lowest: Tensor, cutoff: Tensor
+) -> Tensor:
+    """Amplitudes (N, bins) of an equaliser, a high-pass and a low-pass.
 
     Args:
         frequency: (bins,), Hz.
         knot: (bins,), the knot below each.
         beyond: (bins,), how far above it, in octaves.
         knots: (N, 10), gains an octave apart, dB.
+        lowest: (N, 1), cutoff of the high-pass, Hz; 0 for none.
         cutoff: (N, 1), of the low-pass, Hz.
     """
     gain_db = torch.lerp(knots[:, knot], knots[:, knot + 1], beyond[None])
-    amplitude: Tensor = 10 ** (gain_db / 20) / (1 + (frequency / cutoff) ** 16)
+    low = 1 + (lowest / frequency.clamp(min=1)) ** 8
+    amplitude: Tensor = 10 ** (gain_db / 20) / (low * (1 + (frequency / cutoff) ** 16))
     return amplitude
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from train_builders import CPU, MIXING
 
 from rtsep.train.pool import Clip, Pool
-from rtsep.train.shaping import STRANGE_OCTAVES, Shaper, cut, interpolation, swell
+from rtsep.train.shaping import STRANGE_OCTAVES, Shaper, amplify, cut, interpolation, swell
 
 RATE = 24_000
 
@@ -94,3 +94,16 @@ def test_a_sound_that_nobody_knows_is_far_slower_or_faster_than_it_was() -> None
     assert octaves[:100].abs().min() > low - 0.01
     assert octaves[:100].abs().max() < high + 0.01
     assert 20 < int((octaves[:100] > 0).sum()) < 80
+
+
+def test_a_sound_is_limited_to_its_band_and_equalised_within_it() -> None:
+    frequency = torch.tensor([0.0, 100.0, 300.0, 1000.0, 4000.0, 6000.0, 12_000.0])
+    knot, beyond = torch.zeros(7, dtype=torch.long), torch.linspace(0, 1, 7)
+    knots = torch.tensor([[0.0, 12.0], [0.0, 0.0], [0.0, 0.0]])
+    lowest, cutoff = torch.tensor([[0.0], [300.0], [0.0]]), torch.tensor([[1e6], [1e6], [6000.0]])
+    in_db = 20 * amplify(frequency, knot, beyond, knots, lowest, cutoff).log10()
+    assert torch.allclose(in_db[0], 12 * beyond, atol=1e-3)
+    assert float(in_db[1, 2]) == pytest.approx(-6, abs=0.1)
+    assert in_db[1, :2].max() < -70 and in_db[1, 3:].abs().max() < 0.01
+    assert float(in_db[2, 5]) == pytest.approx(-6, abs=0.1)
+    assert in_db[2, 6] < -90 and in_db[2, :4].abs().max() < 0.01
