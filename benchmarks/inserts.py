@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=0, help="busy Python threads beside the engine")
     parser.add_argument("--block", type=int, default=256)
     parser.add_argument("--reserve-ms", type=float, default=DEFAULT_RESERVE_MS)
+    parser.add_argument("--insert-reserve-ms", type=float, default=0.0)
     parser.add_argument("--insert", action="append", help="instead of the chain; '' for none; repeats")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -106,7 +107,8 @@ def _null(inserts: tuple[str, ...]) -> dict[str, Any]:
 
 def _live(options: argparse.Namespace, inserts: tuple[str, ...], baseline_log: Path) -> dict[str, Any]:
     seconds = 60 * options.minutes
-    with Engine(PROMPT, inserts=inserts, block=options.block, reserve_ms=options.reserve_ms) as engine:
+    reserves = {"reserve_ms": options.reserve_ms, "insert_reserve_ms": options.insert_reserve_ms}
+    with Engine(PROMPT, inserts=inserts, block=options.block, **reserves) as engine:
         found = _round_trip(engine)
         with dropouts.busy(options.busy):
             time.sleep(dropouts.SETTLE_S)

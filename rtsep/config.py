@@ -51,6 +51,8 @@ class RunSettings(BaseModel):
     """Samples a callback; 0 leaves it to the device."""
     reserve_ms: float = Field(DEFAULT_RESERVE_MS, gt=0, le=1000)
     """How late the worker may be before the output runs dry; part of the latency."""
+    insert_reserve_ms: float = Field(0.0, ge=0, le=1000)
+    """How late effects in processes of their own may answer; part of the latency."""
     degrade: bool = False
     """Where the machine is too slow, leave out strips, then work in larger chunks."""
     osc: bool = False

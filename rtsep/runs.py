@@ -130,7 +130,7 @@ def _run_stream(
         stems = stem_count(settings, console)
         files = all(is_file(end) and end != "-" for end in (settings.input, settings.output))
         form = Format.at(separator, rate, channels)
-        rack = stack.enter_context(Rack(settings.inserts, form, live=not files))
+        rack = stack.enter_context(Rack(settings.inserts, form, not files, settings.insert_reserve_ms))
         console = replace(console, inserts=rack.inserts)
         condition = Condition.of(console, films, separator.condition_size, stems, inserted=rack.strips)
         lanes = Lanes(rack, stems, console, rate)

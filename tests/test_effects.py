@@ -11,32 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import Array, noise
+from effect_builders import FORM, blocks, spec
 
 from rtsep.control import InsertSpec
 from rtsep.effects.board import builtin_names
 from rtsep.effects.protocol import EffectError, Format
 from rtsep.effects.rack import Rack
-from rtsep.effects.remote import MISSES, REST_S, STALLED_S, Remote
 from rtsep.effects.stream import Stream
 from rtsep.errors import ConfigError
 
-FORM = Format(48_000, 2, 480)
 ZAM = Path("/usr/lib/vst3")
 MAXIM = ZAM / "ZaMaximX2.vst3"
 """A limiter of Debian's zam-plugins that looks 10 ms ahead and says so."""
-
-
-def spec(text: str) -> InsertSpec:
-    return InsertSpec.parse(text)
-
-
-def blocks(rack: Rack, x: Array) -> Array:
-    """The sound through the effects on the sum, hop by hop."""
-    outputs = []
-    for at in range(0, len(x), 480):
-        rack.before(x[:0])
-        outputs.append(rack.after(x[at : at + 480]))
-    return np.concatenate(outputs)
 
 
 @pytest.mark.parametrize(
@@ -204,123 +190,6 @@ def test_knobs_of_a_plugin_are_turned_in_its_process() -> None:
         while (gain := np.abs(blocks(rack, x)).max() / np.abs(x).max()) < 3.9:
             assert time.monotonic() < deadline, gain
     assert np.abs(louder[4800:]).max() / np.abs(x[4800:]).max() == pytest.approx(1.995, rel=0.02)
-
-
-FAULTY = """
-import ctypes, os, time
-import numpy as np
-
-class Effect:
-    latency_samples = 48
-    PARAMETERS = {"level": (0.5, 0.0, 1.0)}
-
-    def __init__(self, sample_rate, channels):
-        self.kept = np.zeros((channels, 48), np.float32)
-
-    def process(self, block):
-        joined = np.concatenate([self.kept, block], axis=1)
-        self.kept = joined[:, block.shape[1]:]
-        if np.abs(block).max() > 0.9:
-            FAULT
-        return self.level * joined[:, :block.shape[1]]
-"""
-
-FAULTS = {
-    "raise ValueError('what a\\nplugin says')": "it raised ValueError: what a plugin says",
-    "return np.full_like(block, np.nan)": "it returned samples that are not numbers",
-    "return block[:, :100]": "it returned shape (2, 100) instead of (2, 480)",
-    "return None": "it returned NoneType instead of an array",
-    "os.abort()": "it crashed (signal SIGABRT)",
-    "ctypes.string_at(0)": "it crashed (signal SIGSEGV)",
-    "os._exit(0)": "it crashed",
-}
-
-
-def faulty(folder: Path, fault: str) -> InsertSpec:
-    path = folder / "faulty.py"
-    path.write_text(FAULTY.replace("FAULT", fault))
-    return InsertSpec(str(path))
-
-
-def marked() -> Array:
-    """Two tenths of a second of sound, after half of which a plugin is told to go wrong."""
-    x = noise(9600, 2, level=0.1)
-    x[4800 + 7] = 0.95
-    return x
-
-
-def assert_bypassed_from_the_marked_block_on(x: Array, y: Array) -> None:
-    untouched = np.concatenate([np.zeros((48, 2), np.float32), x])[: len(x)]
-    assert np.abs(y[:4800] - untouched[:4800] / 2).max() <= 1e-6
-    assert np.abs(y[5280:] - untouched[5280:]).max() <= 1e-6
-    step = np.abs(y[4800] - y[4799] - (untouched[4800] - untouched[4799])).max()
-    assert step <= 0.01, "it glides from where the effect was heard last"
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_an_effect_that_goes_wrong_is_bypassed_from_that_block_on_and_named(
-    tmp_path: Path, fault: str
-) -> None:
-    x = marked()
-    with Rack([faulty(tmp_path, fault), spec("Gain:gain_db=0")], FORM, live=False) as rack:
-        y = blocks(rack, x)
-        assert rack.faults == (f"insert 1 (faulty on the sum) is bypassed: {FAULTS[fault]}", "")
-    assert_bypassed_from_the_marked_block_on(x, y)
-
-
-def test_an_effect_may_take_its_time_before_there_is_anything_to_miss(tmp_path: Path) -> None:
-    slow = tmp_path / "slow.py"
-    slow.write_text(FAULTY.replace("block):", "block):\n        time.sleep(0.05)").replace("FAULT", "pass"))
-    with Rack([InsertSpec(str(slow))], FORM) as rack:
-        assert rack.faults == ("",)
-
-
-def test_an_effect_that_sleeps_is_not_waited_for(tmp_path: Path) -> None:
-    x = marked()
-    with Rack([faulty(tmp_path, "time.sleep(1000)")], FORM, live=False) as rack:
-        before = blocks(rack, x[:4800])
-        rack._patience.span_s = 0.005
-        y = np.concatenate([before, blocks(rack, x[4800:5280])])
-        assert rack.faults[0].startswith("insert 1 (faulty on the sum) is bypassed until it answers: ")
-        y = np.concatenate([y, blocks(rack, x[5280:])])
-        blocks(rack, noise(round(STALLED_S * 48_000), 2))
-        assert rack.faults == ("insert 1 (faulty on the sum) is bypassed: it has not answered for 250 ms",)
-        (slot,) = rack.slots
-        assert isinstance(slot._effect, Remote)
-        slot._effect._process.join(20)
-        assert slot._effect._process.exitcode is not None
-    assert_bypassed_from_the_marked_block_on(x, y)
-
-
-def test_an_effect_that_was_late_comes_back_and_one_that_often_is_rests_first(tmp_path: Path) -> None:
-    x = marked()
-    wait = "[time.sleep(0.001) for _ in iter(lambda: os.path.exists('" + str(tmp_path / "go") + "'), True)]"
-    with Rack([faulty(tmp_path, wait)], FORM, live=False) as rack:
-        (slot,) = rack.slots
-        assert isinstance(slot._effect, Remote)
-        for miss in range(1, MISSES):
-            rack._patience.span_s = 0.005
-            blocks(rack, x[4800:5280])
-            assert rack.faults[0].endswith("is bypassed until it answers: it has not answered in time"), miss
-            (tmp_path / "go").touch()
-            assert slot._effect._sound.poll(20)
-            rack._patience.span_s = 60
-            y = blocks(rack, x[:4800])
-            assert rack.faults == ("",)
-            assert np.abs(y[960:] - x[960 - 48 : 4800 - 48] / 2).max() <= 1e-6
-            (tmp_path / "go").unlink()
-        rack._patience.span_s = 0.005
-        blocks(rack, x[4800:5280])
-        too_slow = f"is bypassed until it answers: too slow {MISSES} times in 10 s, it is left alone for 10 s"
-        assert rack.faults[0].endswith(too_slow)
-        (tmp_path / "go").touch()
-        assert slot._effect._sound.poll(20)
-        rack._patience.span_s = 60
-        blocks(rack, noise(round(REST_S * 48_000), 2))
-        assert rack.faults[0].endswith(too_slow)
-        y = blocks(rack, x[:4800])
-        assert rack.faults == ("",)
-        assert np.abs(y[960:] - x[960 - 48 : 4800 - 48] / 2).max() <= 1e-6
 
 
 def test_switched_off_is_the_untouched_sound_and_back_without_a_step() -> None:

@@ -63,6 +63,10 @@ def run(
     reserve_ms: Annotated[
         float | None, typer.Option(help="Reserve against dropouts, part of the latency.")
     ] = None,
+    insert_reserve_ms: Annotated[
+        float | None,
+        typer.Option(help="How late external effects may answer, part of the latency; 0 by default."),
+    ] = None,
     degrade: Annotated[
         bool | None, typer.Option("--degrade", help="Too slow a machine: fewer strips, then larger chunks.")
     ] = None,

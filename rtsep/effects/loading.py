@@ -35,8 +35,12 @@ def check_specs(specs: Sequence[InsertSpec]) -> None:
             raise ConfigError(f"no effect {spec.effect}: there is no such file")
 
 
-def load(specs: Sequence[InsertSpec], form: Format, patience: Patience, stack: ExitStack) -> tuple[Slot, ...]:
+def load(
+    specs: Sequence[InsertSpec], form: Format, patience: Patience, reserve: int, stack: ExitStack
+) -> tuple[Slot, ...]:
     """Load every effect; what has to be closed goes onto the stack.
+
+    Those in processes of their own may answer ``reserve`` samples late.
 
     Raises:
         ConfigError: one of them cannot be loaded.
@@ -48,7 +52,7 @@ def load(specs: Sequence[InsertSpec], form: Format, patience: Patience, stack: E
         if make is None:
             started.append(None)
             continue
-        remote = Remote(make, Path(spec.effect).absolute(), dict(spec.settings), form, patience)
+        remote = Remote(make, Path(spec.effect).absolute(), dict(spec.settings), form, patience, reserve)
         started.append(stack.enter_context(closing(remote)))
     return tuple(
         _slot(number, spec, effect, form)

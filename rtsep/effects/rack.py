@@ -35,15 +35,23 @@ class Rack:
         specs: what is asked for.
         form: the sound of all of them.
         live: whether somebody listens meanwhile.
+        reserve_ms: how late effects in processes of their own may answer then, part of the latency.
 
     Raises:
         ConfigError: one of them cannot be loaded.
     """
 
-    def __init__(self, specs: Sequence[InsertSpec] = (), form: Format = _NOTHING, live: bool = True) -> None:
+    def __init__(
+        self,
+        specs: Sequence[InsertSpec] = (),
+        form: Format = _NOTHING,
+        live: bool = True,
+        reserve_ms: float = 0.0,
+    ) -> None:
         self._patience, self._block = Patience(PATIENT_S), form.block
+        reserve = round(reserve_ms * form.sample_rate / 1000) if live else 0
         with ExitStack() as stack:  # closed again if one of them cannot be loaded
-            self.slots = load(specs, form, self._patience, stack)
+            self.slots = load(specs, form, self._patience, reserve, stack)
             silence = np.zeros((form.block, form.channels), np.float32)
             for slot in self.slots * WARM_BLOCKS:  # the first blocks take longest
                 self._patience.begin()

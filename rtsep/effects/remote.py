@@ -1,8 +1,9 @@
 """An effect in a process of its own, asked with a deadline: it may crash, hang or never come back.
 
-A block goes there and back through a pipe while the audio worker waits; no latency comes on top, and what
-the reserve for a late worker is for pays for the wait. Who has not answered in time is not waited for again
-until it has; who does that too often is left alone for a while, and who does not answer at all is ended.
+A block goes there and back through a pipe while the audio worker waits; what the reserve for a late worker is
+for pays for the wait, and no latency comes on top but what an effect is given to be late by. Who has not
+answered in time is not waited for again until it has; who does that too often is left alone for a while, and
+who does not answer at all is ended.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import contextlib
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,6 +37,7 @@ MISSES, MISSES_S, REST_S = 20, 10.0, 10.0
 """So many deadlines missed within so much sound, 2 % of all, and it is not asked any more for a while: each
 costs a wait, and the machine may have less to do then."""
 
+_LATE = "it has not answered in time"
 _TOO_SLOW = f"too slow {MISSES} times in {MISSES_S:g} s, it is left alone for {REST_S:g} s"
 _FINE, _WRONG = b"+", b"-"
 
@@ -69,6 +73,7 @@ class Remote:
         settings: of its parameters.
         form: the sound it is to take.
         patience: how long it is waited for.
+        reserve: samples that an answer may come later than its block, part of the latency.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Remote:
         settings: dict[str, Value],
         form: Format,
         patience: Patience,
+        reserve: int = 0,
     ) -> None:
         context = get_context("spawn")
         self._path, self._form, self._patience = path, form, patience
@@ -91,8 +97,12 @@ class Remote:
         sound.close()
         control.close()
         self._knobs: Knobs | None = None
-        self._owed = 0  # samples since a block that is not answered yet
-        self._heard = 0  # samples so far
+        # Places are counted in samples heard since the start, before which there was silence.
+        self._reserve, self._heard = reserve, 0
+        self._asked: deque[tuple[int, int]] = deque()  # blocks not answered yet: where each begins and ends
+        self._since, self._sent = -reserve, 0  # between them no block was left out
+        self._from = -reserve  # place of the first sample that is ready
+        self._ready = np.zeros((form.channels, reserve), np.float32)
         self._missed: tuple[int, ...] = ()
         self._rests_until = 0
 
@@ -112,24 +122,31 @@ class Remote:
                 raise ConfigError(f"{self._path}: it crashed while it was loaded") from error
             if knobs.problem:
                 raise ConfigError(knobs.problem)
-            self._knobs = knobs
+            self._knobs = replace(knobs, latency_samples=knobs.latency_samples + self._reserve)
         return self._knobs
 
     def process(self, block: Samples) -> Samples:
         """See ``Effect``."""
+        here = self._heard
         self._heard += block.shape[1]
         if self._heard <= self._rests_until:
             raise LateError(_TOO_SLOW)
+        wanted, end = here - self._reserve, self._heard - self._reserve
         try:
-            if self._owed:
-                self._wait_on(block.shape[1])
-            self._sound.send_bytes(block.tobytes())
-            if not self._sound.poll(self._patience.left_s):
-                self._owed = block.shape[1]
-                raise LateError(_TOO_SLOW if self._too_slow() else "it has not answered in time")
-            return self._answer(block)
+            while self._asked and self._sound.poll(0):
+                self._take()
+            self._ask(here, block)
+            within_reach = self._since <= wanted and end <= self._sent
+            while within_reach and self._answered < end:
+                if not self._sound.poll(self._patience.left_s):
+                    raise LateError(_TOO_SLOW if self._too_slow() else _LATE)
+                self._take()
         except (EOFError, OSError) as error:
             raise EffectError(f"it crashed{self._ending()}") from error
+        if not within_reach:
+            raise LateError(_LATE)
+        self._ready, self._from = self._ready[:, wanted - self._from :], wanted
+        return self._ready[:, : block.shape[1]]
 
     def turn(self, name: str, value: Value) -> None:
         """See ``Effect``."""
@@ -152,16 +169,33 @@ class Remote:
         self._sound.close()
         self._control.close()
 
-    def _wait_on(self, count: int) -> None:
-        """See whether a late answer has come; it is no good any more."""
-        if self._sound.poll(0):
-            self._answer(None)
-            self._owed = 0
+    @property
+    def _answered(self) -> int:
+        """Place behind the last sample that is ready."""
+        return self._from + self._ready.shape[1]
+
+    def _ask(self, here: int, block: Samples) -> None:
+        """Hand a block over, unless more is unanswered than may be."""
+        if self._asked and self._sent - self._asked[0][0] > self._reserve:
+            if self._heard - self._asked[0][0] > self._reserve + STALLED_S * self._form.sample_rate:
+                raise EffectError(f"it has not answered for {1000 * STALLED_S:g} ms")
             return
-        self._owed += count
-        if self._owed > STALLED_S * self._form.sample_rate:
-            raise EffectError(f"it has not answered for {1000 * STALLED_S:g} ms")
-        raise LateError("it has not answered in time")
+        if here != self._sent:  # blocks were left out: what was asked before joins nothing
+            self._since = here
+        self._sound.send_bytes(block.tobytes())
+        self._sent = here + block.shape[1]
+        self._asked.append((here, self._sent))
+
+    def _take(self) -> None:
+        """Add an answer to what is ready."""
+        message = self._sound.recv_bytes()
+        if message[:1] == _WRONG:
+            raise EffectError(message[1:].decode(errors="replace"))
+        here, end = self._asked.popleft()
+        answer = np.frombuffer(message, np.float32, offset=4).reshape(self._form.channels, end - here)
+        joins = here == self._answered
+        self._ready = np.concatenate([self._ready, answer], axis=1) if joins else answer
+        self._from = self._from if joins else here
 
     def _too_slow(self) -> bool:
         """Count a miss; whether it was one too many, and the effect rests."""
@@ -171,14 +205,6 @@ class Remote:
             return False
         self._missed, self._rests_until = (), self._heard + round(REST_S * self._form.sample_rate)
         return True
-
-    def _answer(self, block: Samples | None) -> Samples:
-        message = self._sound.recv_bytes()
-        if message[:1] == _WRONG:
-            raise EffectError(message[1:].decode(errors="replace"))
-        if block is None:
-            return np.zeros((0, 0), np.float32)
-        return np.frombuffer(message, np.float32, offset=4).reshape(block.shape)
 
     def _ending(self) -> str:
         self._process.join(self._patience.left_s)

@@ -68,7 +68,9 @@ class Session:
             with ExitStack() as opened_device:
                 opened_device.callback(device.stop)
                 form = Format.at(separator, device.sample_rate, device.channels_in)
-                rack = stack.enter_context(Rack(settings.inserts, form))
+                rack = stack.enter_context(
+                    Rack(settings.inserts, form, reserve_ms=settings.insert_reserve_ms)
+                )
                 console = replace(console, inserts=rack.inserts)
                 self.engine = Engine(
                     separator,
