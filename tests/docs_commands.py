@@ -23,7 +23,7 @@ from rtsep.osc.readings import READINGS
 ROOT = Path(__file__).parents[1]
 
 FOREIGN = {
-    "cat", "chrt", "cp", "eval", "ffmpeg", "git", "jack_connect", "jack_lsp", "jackd", "mkdir", "mv",
+    "cat", "chrt", "cp", "eval", "ffmpeg", "git", "jack_connect", "jack_lsp", "jackd", "kill", "mkdir", "mv",
     "nvidia-smi", "pactl", "parec", "paplay", "printf", "pw-jack", "pw-link", "sed", "tail", "torchrun",
 }  # fmt: skip
 """Programs of others, which are neither here everywhere nor ours to test."""
