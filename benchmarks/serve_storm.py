@@ -150,7 +150,8 @@ def storm(url: str, seconds: float, codebooks: int | None, simulated: bool) -> d
     gc.freeze()
     size = round(RATE * edge.hop / edge.sample_rate)
     block = np.random.default_rng(0).standard_normal((size, 1)).astype(np.float32) * np.float32(LEVEL)
-    hops, lost, run, longest, came_out, behind_s, wrong = round(seconds * RATE / size), 0, 0, 0, 0, 0.0, 0
+    hops, came_out, behind_s, wrong = round(seconds * RATE / size), 0, 0.0, 0
+    counts, run, before_any, runs, silent = edge.counts, 0, 0, [0], True
     begun = time.monotonic()
     for hop in range(hops):
         now_s = hop * size / RATE
@@ -159,13 +160,18 @@ def storm(url: str, seconds: float, codebooks: int | None, simulated: bool) -> d
             behind_s = max(behind_s, time.monotonic() - begun - now_s)
         came_out += len(pipeline.push(block))
         wrong += came_out != pipeline.timing.emitted((hop + 1) * size)
-        run = run + 1 if edge.counts.lost > lost else 0
-        longest, lost = max(longest, run), edge.counts.lost
+        counts, before = edge.counts, counts
+        if counts.lost > before.lost:
+            run += 1
+        elif counts.frames > before.frames:  # an answer, in time
+            before_any, run, silent = (run if silent else before_any), 0, False
+        runs.append(0 if silent else run)
     edge.close()
     hop_ms = 1000 * size / RATE
     return {
         "seconds": seconds, "network_ms": NETWORK_MS, "dropped": lines[0].dropped, **asdict(edge.counts),
-        "longest_concealed_ms": longest * hop_ms, "hops_with_another_latency": wrong,
+        "before_the_first_answer_ms": before_any * hop_ms, "longest_concealed_ms": max(runs) * hop_ms,
+        "longest_at_s": runs.index(max(runs)) * hop_ms / 1000, "hops_with_another_latency": wrong,
         "edge_itself_behind_ms": 1000 * behind_s,
     }  # fmt: skip
 
