@@ -7,12 +7,14 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from osc_builders import PATIENCE_S, STATUS, Client, Setup, running
 
-from rtsep.control import PARAMETERS
+from rtsep.control import OSC_PORT, PARAMETERS
 from rtsep.errors import EngineError
 from rtsep.osc.address import ACTIONS, PARAMETER_AT, types_of
 from rtsep.osc.announce import OSC, OSC_QUERY, Announcement
@@ -137,6 +139,34 @@ def test_others_find_both_servers_by_themselves(setup: Setup, server: QueryServe
     finally:
         browser.close()
     assert seen == {OSC: setup.server.address[1], OSC_QUERY: server.address[1]}
+
+
+def test_several_that_start_at_once_are_all_found_by_names_of_their_own() -> None:
+    import zeroconf
+
+    ports, all_three = (OSC_PORT, 18_771, 18_772), threading.Event()
+    seen: dict[str, int] = {}
+
+    def on_change(zeroconf: Any, service_type: str, name: str, state_change: Any) -> None:
+        found = zeroconf.get_service_info(service_type, name, 3000)
+        if name.startswith("rtsep-several") and found is not None and found.port is not None:
+            seen[name.partition(".")[0]] = found.port
+            if len(seen) == len(ports):
+                all_three.set()
+
+    def announced(port: int) -> Announcement:
+        return Announcement(("127.0.0.1", port), ("127.0.0.1", port + 1000), name="rtsep-several")
+
+    browser = zeroconf.Zeroconf(interfaces=["127.0.0.1"])
+    with ExitStack() as stack, ThreadPoolExecutor(len(ports)) as at_once:
+        stack.callback(browser.close)
+        for each in at_once.map(announced, ports):
+            stack.enter_context(each)
+        looking = zeroconf.ServiceBrowser(browser, OSC, handlers=[on_change])
+        assert all_three.wait(10 * PATIENCE_S)
+        looking.cancel()
+    names = ("rtsep-several", "rtsep-several-18771", "rtsep-several-18772")
+    assert seen == dict(zip(names, ports, strict=True))
 
 
 def test_every_parameter_has_a_type() -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rtsep.control import OSC_PORT
 from rtsep.errors import ConfigError, EngineError
 from rtsep.osc.query import NAME
 from rtsep.osc.subscribers import Sender
@@ -25,7 +26,8 @@ class Announcement:
     Args:
         osc: where the OSC server listens.
         query: where the OSCQuery server listens.
-        name: how it is called in their menus; a second rtsep gets a number.
+        name: how it is called in their menus; on another port than the usual one, with that behind it. So
+            several that start at once on a computer never ask for one name: zeroconf gave it to two of them.
 
     Raises:
         ConfigError: the package ``zeroconf`` is not installed.
@@ -37,7 +39,8 @@ class Announcement:
             import zeroconf
         except ImportError as error:
             raise ConfigError("to be found by other programs: pip install 'rtsep[oscquery]'") from error
-        host = osc[0]
+        host, port = osc
+        called = name if port == OSC_PORT else f"{name}-{port}"
         everywhere = host in ("0.0.0.0", "::")
         try:
             interfaces = zeroconf.InterfaceChoice.All if everywhere else [host]
@@ -48,7 +51,7 @@ class Announcement:
             ) from error
         seen_as = _own_address() if everywhere else host
         services = [
-            _service(kind, name, seen_as, port) for kind, port in ((OSC, osc[1]), (OSC_QUERY, query[1]))
+            _service(kind, called, seen_as, port) for kind, port in ((OSC, port), (OSC_QUERY, query[1]))
         ]
         try:
             with ThreadPoolExecutor(2) as both:  # each asks for a second whether its name is free
