@@ -23,7 +23,7 @@ from rtsep.train.objective import Objective
 from rtsep.train.pool import Pool
 from rtsep.train.recipe import LossConfig, Recipe
 from rtsep.train.run import load_run
-from rtsep.train.shaping import amplify, cut, level, swell
+from rtsep.train.waves import amplify, cut, level, swell
 
 
 def loss_of(separator: Separator, batch: Batch, recipe: Recipe) -> float:

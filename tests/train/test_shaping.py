@@ -9,7 +9,8 @@ from torch import Tensor
 from train_builders import CPU, MIXING
 
 from rtsep.train.pool import Clip, Pool
-from rtsep.train.shaping import STRANGE_OCTAVES, Shaper, amplify, cut, interpolation, swell
+from rtsep.train.shaping import STRANGE_OCTAVES, Shaper
+from rtsep.train.waves import amplify, cut, interpolation, swell
 
 RATE = 24_000
 
