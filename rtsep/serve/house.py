@@ -35,7 +35,10 @@ class SessionHouse:
         self._connections: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
-        self.worker = ServiceWorker(Service(bundle, threads), self._deliver)
+        service = Service(bundle, threads)
+        for channels in (1, 2):
+            service.prepare(CodeFormat.of(bundle, None, channels))
+        self.worker = ServiceWorker(service, self._deliver)
         self.failed = asyncio.Event()
 
     def check(self, format: CodeFormat) -> None:

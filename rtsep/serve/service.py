@@ -41,12 +41,16 @@ class Service:
             CodeError: its codes are another model's.
         """
         format.check(self.bundle)
+        self.prepare(format)
+        self._batches[_shape(format)].join(number, condition)
+        self.sessions[number] = Session(format, condition, longest_wait)
+        return self.sessions[number]
+
+    def prepare(self, format: CodeFormat) -> None:
+        """Have everything ready for codes of this shape: their first session would wait 0.16 s for it."""
         shape = _shape(format)
         if shape not in self._batches:
             self._batches[shape] = Batch(self.bundle, *shape, self._threads)
-        self._batches[shape].join(number, condition)
-        self.sessions[number] = Session(format, condition, longest_wait)
-        return self.sessions[number]
 
     def close(self, number: int) -> None:
         """End a session, if there is one of that number."""

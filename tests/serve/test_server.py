@@ -16,6 +16,7 @@ from test_service import CONSOLES, alone, some_codes
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+import rtsep.serve.service
 from rtsep.models.bundle import Bundle
 from rtsep.serve.format import CodeFormat, Frames, pack
 from rtsep.serve.messages import Hello, Turn
@@ -71,6 +72,16 @@ def test_codes_that_go_through_a_server_are_those_that_are_made_here(address: st
         thread.join(WAIT_S)
     for number in range(4):
         assert np.array_equal(found[number], alone(tiny, CONSOLES[number], some_codes(tiny, 30, number)))
+
+
+def test_the_first_session_finds_everything_ready(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(*_: object) -> None:
+        raise AssertionError("a graph was loaded while a session waited")
+
+    with served(tiny) as (address, _), monkeypatch.context() as patch:
+        patch.setattr(rtsep.serve.service, "Batch", too_late)
+        with client(address, tiny, prompt__1__text="speech") as own:
+            assert len(edited(own, tiny, some_codes(tiny, 5))) == 5
 
 
 def test_prompts_and_gains_are_turned_while_frames_go_on(address: str, tiny: Bundle) -> None:
