@@ -10,7 +10,7 @@ from builders import CODEC, MASKER, random_sizes, stirred, stream, tensors
 from torch import Tensor
 
 from rtsep.models.film_head import FilmHead
-from rtsep.models.masker import Masker
+from rtsep.models.masker import Masker, MaskerConfig
 from rtsep.nn.attention import PERIOD
 from rtsep.nn.film import film
 
@@ -149,3 +149,8 @@ def test_a_fresh_film_head_starts_near_scale_one_and_shift_zero() -> None:
 def test_groups_that_do_not_divide_the_latent_are_refused() -> None:
     with pytest.raises(ValueError, match="64 channels cannot be cut into groups of 3"):
         Masker(MASKER.model_copy(update={"group": 3}), 64)
+
+
+def test_a_head_of_ours_has_a_layer_between() -> None:
+    with pytest.raises(ValueError, match="text_hidden"):
+        MaskerConfig(text_hidden=0)

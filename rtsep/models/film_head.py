@@ -1,4 +1,4 @@
-"""From words to FiLM parameters: what every masker is steered by (arXiv 2509.11717, section 3.2)."""
+"""From words to FiLM parameters: what every masker is steered by (arXiv 2509.11717, section 3)."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ class MaskerConfig(FilmHeadConfig):
     floor: float = Field(default=0.05, ge=0, lt=1)
     """The smallest mask value, -26 dB: where the model finds next to nothing, what is left is the mixture,
     quietly, rather than scraps of it (a spectral floor, Berouti et al. 1979)."""
+    text_hidden: PositiveInt = 256
 
     @model_validator(mode="after")
     def _can_be_built(self) -> MaskerConfig:
