@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 from rtsep.errors import ConfigError
@@ -10,6 +11,7 @@ from rtsep.models.separator import Separator
 from rtsep.train.card import PLOT, Additions, model_card
 from rtsep.train.checkpoint import BANK
 from rtsep.train.run import load_run, load_weights
+from rtsep.train.start import start_from
 
 
 def export_run(
@@ -30,7 +32,7 @@ def export_run(
         run: the run's folder.
         out: the bundle's folder.
         description: one line.
-        halfway: bundle, or folder of another run, to meet in the middle.
+        halfway: bundle, or folder of another run, to meet in the middle; whatever a run may start from.
         card: a model card to take as it is, instead of one made from ``additions``.
         additions: what to write a model card from.
 
@@ -57,15 +59,18 @@ def export_run(
 
 
 def _meet(separator: Separator, other: Separator) -> None:
-    """Move a separator's weights halfway to another's; a bank of phrases, which is data, stays.
+    """Move a separator's weights halfway to those of what a run may have started from; a bank of phrases,
+    which is data, stays.
 
     Raises:
-        ConfigError: the models are not of one shape.
+        ConfigError: a run of this separator's shape cannot start from the other.
     """
-    theirs = other.state_dict()
+    start = copy.deepcopy(separator)
+    try:
+        start_from(other, start)
+    except ConfigError as error:
+        raise ConfigError(f"there is no halfway to a model of another shape: {error}") from error
+    theirs = start.state_dict()
     for name, mine in separator.state_dict().items():
-        if name == BANK:
-            continue
-        if name not in theirs or theirs[name].shape != mine.shape:
-            raise ConfigError(f"there is no halfway to a model of another shape: {name} differs")
-        mine.lerp_(theirs[name], 0.5)
+        if name != BANK:
+            mine.lerp_(theirs[name], 0.5)

@@ -241,12 +241,29 @@ def test_halfway_every_weight_is_the_mean_and_another_shape_is_refused(tmp_path:
     for name, tensor in load_bundle(str(tmp_path / "between")).separator.state_dict().items():
         mean = (trainer.averaged.state_dict()[name] + theirs[name]) / 2
         assert torch.allclose(tensor, mean, atol=1e-3), name
-    other = tiny_bundle(
-        tmp_path / "other", tiny_separator(masker=MASKER.model_copy(update={"feed_forward": 40}))
-    )
-    with pytest.raises(ConfigError, match=r"another shape: masker\.layers\.0\.feed"):
+    larger = MASKER.model_copy(update={"feed_forward": MASKER.feed_forward + 8})
+    other = tiny_bundle(tmp_path / "other", tiny_separator(masker=larger))
+    with pytest.raises(ConfigError, match=r"another shape: .* masker\.layers\.0\.feed"):
         export_run(tmp_path / "run", tmp_path / "never", "never", halfway=str(other.path))
     assert not (tmp_path / "never").exists()
+
+
+def test_halfway_to_what_was_not_told_how_near_words_are_what_it_lacks_counts_half(
+    tmp_path: Path, pool: Pool
+) -> None:
+    blended = MASKER.model_copy(update={"phrases": len(mixer(pool).phrases.bank)})
+    start = tiny_bundle(tmp_path / "start", tiny_separator(masker=blended))
+    masker = blended.model_copy(update={"nearness": True})
+    recipe = RECIPE.model_copy(update={"masker": masker, "steps": 3})
+    trainer = trained(tmp_path / "run", pool, recipe)
+    export_run(tmp_path / "run", tmp_path / "between", "between", halfway=str(start.path))
+    hidden = load_bundle(str(tmp_path / "between")).separator.film_head.hidden
+    ours, theirs = trainer.averaged.film_head.hidden, start.separator.film_head.hidden
+    assert hidden is not None and ours is not None and theirs is not None
+    assert torch.allclose(hidden.weight[:, -1], ours.weight[:, -1] / 2, atol=1e-3)
+    assert hidden.weight[:, -1].abs().max() > 0.01
+    mean = (ours.weight[:, :-1] + theirs.weight) / 2
+    assert torch.allclose(hidden.weight[:, :-1], mean, atol=1e-3)
 
 
 def test_a_run_becomes_a_bundle_of_its_averaged_weights(tmp_path: Path, pool: Pool) -> None:
