@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(run.run, run.panel, lists.devices, lists.presets, evaluate.demo, serve.serve, serve.batch),
-    *(train.train, train.pack, train.export, train.prepare),
+    *(train.sounds, train.train, train.pack, train.export, train.prepare),
 )
 for command in COMMANDS:
     app.command()(command)

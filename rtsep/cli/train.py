@@ -1,4 +1,4 @@
-"""From audio to a bundle: ``rtsep train``, ``pack``, ``export`` and ``prepare``."""
+"""From audio to a bundle: ``rtsep sounds``, ``train``, ``pack``, ``export`` and ``prepare``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,25 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+
+def sounds(
+    out: Annotated[Path, typer.Argument(help="Folder for the clips and their table, sounds.csv.")],
+    also: Annotated[
+        list[Path] | None, typer.Option("--with", help="Table whose clips stand in the new one as well.")
+    ] = None,
+    unlike: Annotated[
+        list[Path] | None,
+        typer.Option(help="Table of clips to evaluate on: what sounds like one of these is left out."),
+    ] = None,
+) -> None:
+    """Gather labelled sounds to train on: Debian's packages, and instruments played by FluidSynth."""
+    from platformdirs import user_cache_path
+
+    from rtsep.train.sounds.gather import gather
+
+    cache = user_cache_path("rtsep") / "packages"
+    gather(out, cache=cache, unlike=unlike or (), also=also or ())
 
 
 def train(

@@ -1,0 +1,87 @@
+"""Debian's packages, fetched by name and unpacked without installing them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.progress import track
+
+from rtsep.errors import ConfigError
+from rtsep.train.table import SUFFIXES
+
+AT_ONCE = 4
+
+
+def fetch_packages(names: Sequence[str], folder: Path) -> list[Path]:
+    """Unpack packages into ``folder``, each into a folder of its own name; what is there already stays.
+
+    Raises:
+        ConfigError: this is no Debian, there is no such package, or it cannot be fetched.
+    """
+    for program in ("apt-get", "dpkg"):
+        if shutil.which(program) is None:
+            raise ConfigError(
+                f"there is no {program} here: sounds come from Debian's packages, so run this on Debian"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(AT_ONCE) as executor:
+        found = executor.map(lambda name: _fetch(name, folder), names)
+        return list(track(found, "fetching packages", total=len(names), transient=True))
+
+
+def licences_of(package: Path) -> str:
+    """The short names of all licences in a package's copyright file, where it is written to be read so."""
+    found: dict[str, None] = {}
+    for path in sorted(package.glob("usr/share/doc/*/copyright")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name == "License" and value.strip():
+                found[value.strip().rstrip(",")] = None
+    return " / ".join(found) or "see Debian's copyright file"
+
+
+def audio_in(package: Path) -> list[Path]:
+    """Audio files of an unpacked package, sorted by path; zip archives in it are unpacked as well."""
+    for archive in sorted(package.rglob("*.zip")):
+        _unzip(archive)
+    files = (path for path in package.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in files if path.is_file() and not path.is_symlink())
+
+
+def _fetch(name: str, folder: Path) -> Path:
+    whole = folder / name
+    if whole.is_dir():
+        return whole
+    with TemporaryDirectory(dir=folder) as temporary:
+        _run(["apt-get", "download", name], Path(temporary))
+        archives = list(Path(temporary).glob("*.deb"))
+        if len(archives) != 1:
+            raise ConfigError(f"apt-get download {name} brought {len(archives)} packages instead of one")
+        contents = Path(temporary, "contents")
+        _run(["dpkg", "-x", str(archives[0]), str(contents)], Path(temporary))
+        contents.rename(whole)
+    return whole
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said: Iterable[str] = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+        raise ConfigError(f"{' '.join(command)}: {next(iter(said), done.stderr.strip()[-200:])}")
+
+
+def _unzip(archive: Path) -> None:
+    into = archive.with_name(archive.name + ".contents")
+    if into.exists():
+        return
+    into.mkdir()
+    with zipfile.ZipFile(archive) as opened:
+        for name in opened.namelist():
+            if Path(name).suffix.lower() in SUFFIXES:
+                opened.extract(name, into)  # leaves out ".." and leading slashes

@@ -1,0 +1,308 @@
+"""Gathering sounds: files become clips, names become labels, and nothing that is evaluated on gets in."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import shutil
+import zipfile
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from rtsep.cli import main
+from rtsep.errors import ConfigError
+from rtsep.evaluate.mixtures import load, read_manifest
+from rtsep.train.sounds import instruments, packages, rules
+from rtsep.train.sounds.cut import LONGEST_S, MOST_CLIPS, PEAK, read_clips
+from rtsep.train.sounds.gather import gather
+from rtsep.train.sounds.held_out import LABELS, is_held_out
+from rtsep.train.sounds.likeness import ALIKE, Library
+from rtsep.train.table import read_rows
+from rtsep.train.vocabulary import read_vocabulary
+
+RATE = 24000
+NOBODY = "soundfonts = []\n[melodic]\n[drums]\n"
+COPYRIGHT = "Files: *\nLicense: GPL-2+\n some text\n\nFiles: data\nLicense: CC-BY-SA-3.0\n"
+
+
+def clatter(seconds: float, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Bursts of noise in bands that change every 50 ms, as no other seed has them."""
+    chance = np.random.default_rng(seed)
+    pieces = []
+    for _ in range(round(seconds / 0.05)):
+        spectrum = np.fft.rfft(chance.standard_normal(RATE // 20))
+        low = chance.integers(1, 100)
+        spectrum[:low] = spectrum[low + 40 :] = 0
+        pieces.append(np.fft.irfft(spectrum) * chance.uniform(0.05, 1))
+    wave = np.concatenate(pieces)
+    return (wave / np.abs(wave).max() * 0.5).astype(np.float32)
+
+
+def written(path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]], rate: int = RATE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wave, rate)
+    return path
+
+
+def test_silence_is_cut_off_at_both_ends_and_the_peak_is_where_it_is_for_all(tmp_path: Path) -> None:
+    silence = np.zeros(RATE, np.float32)
+    path = written(tmp_path / "a.wav", np.concatenate([silence, 0.02 * clatter(0.5, 1), silence]))
+    (clip,) = read_clips(path, RATE)
+    assert len(clip) == pytest.approx(RATE / 2, abs=0.03 * RATE)
+    assert np.abs(clip).max() == round(32767 * PEAK)
+
+
+def test_a_long_recording_gives_a_few_clips_from_all_over_it(tmp_path: Path) -> None:
+    wave = clatter(60, 2)
+    clips = read_clips(written(tmp_path / "a.wav", wave), RATE)
+    assert [len(clip) for clip in clips] == [round(LONGEST_S * RATE)] * MOST_CLIPS
+    end = wave[-len(clips[-1]) :]
+    assert np.corrcoef(clips[-1].astype(float), end)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("wave", [np.zeros(RATE, np.float32), np.ones(100, np.float32)])
+def test_what_is_silent_or_too_short_gives_no_clip(
+    tmp_path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]]
+) -> None:
+    assert read_clips(written(tmp_path / "a.wav", wave), RATE) == []
+
+
+def test_a_recording_is_known_again_at_telephone_quality_and_cut_and_another_is_not() -> None:
+    import soxr
+
+    known = [(clatter(4, seed) * 32767).astype(np.int16) for seed in range(5)]
+    library = Library(known, RATE)
+    telephone = soxr.resample(soxr.resample(known[3].astype(np.float32), RATE, 8000), 8000, RATE)
+    again = library.likeness((0.2 * telephone[RATE // 2 + 77 : -RATE // 3]).astype(np.int16))
+    assert again.argmax() == 3
+    assert again[3] > ALIKE
+    assert library.likeness((clatter(4, 99) * 32767).astype(np.int16)).max() < ALIKE
+
+
+def test_the_rules_that_ship_name_no_sound_that_the_vocabulary_does_not_know() -> None:
+    named = {
+        label
+        for categories in rules.read_rules(rules.SHIPPED).values()
+        for labels in categories.values()
+        for label in labels
+    }
+    orchestra = instruments.read_orchestra()
+    named |= orchestra.melodic.keys() | orchestra.drums.keys()
+    assert len(named) > 300
+    assert named <= read_vocabulary().labels.keys()
+    assert named >= LABELS
+
+
+def test_every_file_is_one_sound_that_its_name_says(tmp_path: Path) -> None:
+    for name in ("dogs/bark1.wav", "dogs/bark2.WAV", "cats/meow.wav"):
+        written(tmp_path / "usr" / name, clatter(0.3, 1))
+    with zipfile.ZipFile(tmp_path / "usr" / "more.zip", "w") as archive:
+        archive.write(tmp_path / "usr/cats/meow.wav", "inner/purr.wav")
+        archive.writestr("inner/purr.txt", "no sound")
+    chosen = rules.select(
+        {"event": {"dog": ["*/dogs/bark*"], "cat": ["*/cats/*", "*/inner/purr*"]}}, "pets", tmp_path
+    )
+    assert sorted((sound.label, path.name) for path, sound in chosen) == [
+        *(("cat", "meow.wav"), ("cat", "purr.wav"), ("dog", "bark1.wav"), ("dog", "bark2.WAV"))
+    ]
+
+
+def test_of_many_files_some_are_taken_from_all_over_and_speech_is_given_more_room(tmp_path: Path) -> None:
+    for number in range(100):
+        written(tmp_path / f"{number:03d}.wav", np.ones(8, np.float32))
+    for category, most in (("event", rules.MOST_OF_A_LABEL), ("speech", 100)):
+        chosen = [path.name for path, _ in rules.select({category: {"x": ["*.wav"]}}, "many", tmp_path)]
+        assert len(set(chosen)) == most
+        assert chosen[0] == "000.wav"
+        assert chosen[-1] >= "097.wav"
+
+
+def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"pets has no \*/cow\*, which is to be 'cow'"):
+        rules.select({"event": {"cow": ["*/cow*"]}}, "pets", tmp_path)
+
+
+def test_licences_are_read_from_the_copyright_file(tmp_path: Path) -> None:
+    assert packages.licences_of(tmp_path) == "see Debian's copyright file"
+    path = tmp_path / "usr" / "share" / "doc" / "pets" / "copyright"
+    path.parent.mkdir(parents=True)
+    path.write_text(COPYRIGHT)
+    assert packages.licences_of(tmp_path) == "GPL-2+ / CC-BY-SA-3.0"
+
+
+def test_where_there_is_no_apt_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="no apt-get here: sounds come from Debian's packages"):
+        packages.fetch_packages(["pets"], tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="this is no Debian")
+def test_a_package_that_there_is_not_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="apt-get download no-such-package-anywhere: E: "):
+        packages.fetch_packages(["no-such-package-anywhere"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_instrument_stays_in_its_range_and_a_drum_on_its_keys_and_both_come_again() -> None:
+    orchestra = instruments.read_orchestra()
+    for label, part in (*orchestra.melodic.items(), *orchestra.drums.items()):
+        notes = part.perform(random.Random(label))
+        assert notes == part.perform(random.Random(label))
+        assert len(notes) > 2
+        assert max(note.start_s + note.length_s for note in notes) <= instruments.SECONDS + 0.3
+        keys = {note.key for note in notes}
+        if isinstance(part, instruments.Melodic):
+            assert part.low <= min(keys) <= max(keys) <= part.high
+        else:
+            assert keys <= set(part.keys)
+
+
+def test_a_midi_file_holds_the_notes_and_lets_each_go(tmp_path: Path) -> None:
+    notes = [instruments.Note(0.5, 1.0, 60, 90), instruments.Note(1.5, 0.25, 60, 80)]
+    instruments.write_midi(notes, 73, tmp_path / "a.mid", drums=False)
+    now, heard = 0.0, []
+    for message in mido.MidiFile(tmp_path / "a.mid"):
+        now += message.time
+        if message.type in ("note_on", "note_off"):
+            heard.append((message.type, message.note, pytest.approx(now, abs=0.01)))
+        elif message.type == "program_change":
+            assert message.program == 73
+    assert heard == [
+        (kind, 60, time)
+        for kind, time in zip(["note_on", "note_off"] * 2, (0.5, 1.5, 1.5, 1.75), strict=True)
+    ]
+
+
+@pytest.mark.skipif(shutil.which("fluidsynth") is None, reason="FluidSynth is not installed")
+def test_fluidsynth_plays_what_was_written(tmp_path: Path) -> None:
+    font = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+    if not font.exists():
+        pytest.skip("timgm6mb-soundfont is not installed")
+    instruments.write_midi([instruments.Note(0.2, 1.0, 69, 100)], 73, tmp_path / "a.mid", drums=False)
+    instruments.play(tmp_path / "a.mid", font, tmp_path / "a.wav", RATE)
+    wave, rate = soundfile.read(tmp_path / "a.wav")
+    assert rate == RATE
+    spectrum = np.abs(np.fft.rfft(wave.mean(axis=1) * np.hanning(len(wave))))
+    assert spectrum[: len(spectrum) // 4].argmax() * rate / len(wave) == pytest.approx(440, rel=0.03)
+
+
+def test_without_fluidsynth_one_line_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="apt-get install fluidsynth"):
+        instruments.play(tmp_path / "a.mid", tmp_path / "a.sf2", tmp_path / "a.wav", RATE)
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """A cache with one unpacked package: 4 labels of 30 files, and one file that is no sound."""
+    for index, label in enumerate(("dog", "cat", "cow", "sitar")):
+        for number in range(30):
+            written(tmp_path / "cache" / "pets" / label / f"{number}.wav", clatter(1.5, 100 * index + number))
+    (tmp_path / "cache" / "pets" / "dog" / "30.wav").write_bytes(b"RIFF or not")
+    (tmp_path / "rules.toml").write_text(
+        "[pets.event]\n"
+        + "".join(f'{label} = ["*/{label}/*"]\n' for label in ("dog", "cat", "cow"))
+        + '[pets.music]\nsitar = ["*/sitar/*"]\n'
+    )
+    (tmp_path / "nobody.toml").write_text(NOBODY)
+    return tmp_path
+
+
+def gathered(pets: Path, **options: list[Path]) -> list[dict[str, str]]:
+    gather(
+        pets / "out", cache=pets / "cache", files=pets / "rules.toml", played=pets / "nobody.toml", **options
+    )
+    with (pets / "out" / "sounds.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_is_gathered_can_be_trained_on_and_says_where_it_is_from(
+    pets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(pets / "cache" / "pets" / "cow" / "1.wav", pets / "cache" / "pets" / "dog" / "twice.wav")
+    rows = gathered(pets)
+    said = capsys.readouterr().err
+    assert "left out: cannot read" in said
+    assert "120 clips, 0.1 h, 4 labels" in said
+    assert "1 heard before, 0 like what is evaluated on, 1 unreadable files" in said
+    assert len(read_rows(pets / "out" / "sounds.csv")) == len(rows)
+    assert {row["source_repo"] for row in rows} == {"pets"}
+    assert rows[0].keys() >= {"seconds", "licence", "source_path"}
+    assert all((pets / "out" / row["path"]).exists() for row in rows)
+
+
+def test_held_out_clips_are_in_the_mixtures_and_never_in_the_table(pets: Path) -> None:
+    rows = gathered(pets)
+    trained = {row["path"] for row in rows}
+    assert not any(is_held_out(row) for row in rows)
+    assert {row["label"] for row in rows} == {"dog", "cat", "cow"}
+    manifest = pets / "out" / "held_out" / "mixtures.jsonl"
+    mixtures = read_manifest(manifest, pets / "out")
+    sources = [source for mixture in mixtures for source in mixture.sources]
+    assert not trained & {source.path for source in sources}
+    assert {(source.prompt, source.known_label) for source in sources} >= {("sitar", False), ("dog", True)}
+    assert {mixture.set for mixture in mixtures} == {"pair", "absent"}
+    for mixture in mixtures:
+        asked = [source.prompt for source in mixture.sources]
+        assert len(set(asked)) == 2
+        assert mixture.absent_prompt not in asked
+    energy = load(mixtures[0], pets / "out", RATE).square().sum(dim=1)
+    assert float(energy[0]) == pytest.approx(float(energy[1]), rel=0.01)
+    again = manifest.read_text()
+    gathered(pets)
+    assert manifest.read_text() == again
+    assert json.loads(again.splitlines()[0])["seconds"] == 4.0
+
+
+def test_what_is_evaluated_on_is_left_out_and_other_tables_stand_in_it(pets: Path) -> None:
+    written(pets / "dev" / "a.wav", clatter(1.5, 205))  # the fifth cow
+    (pets / "dev.csv").write_text("path,label\ndev/a.wav,cow\n")
+    (pets / "mine.csv").write_text("path,label,category,caption\ndev/a.wav,moo,event,a cow\n")
+    before = {row["source_path"] for row in gathered(pets)}
+    rows = gathered(pets, unlike=[pets / "dev.csv"], also=[pets / "mine.csv"])
+    assert before - {row["source_path"] for row in rows} == {"/cow/5.wav"}
+    assert rows[0]["label"] == "moo"
+    assert (pets / "out" / rows[0]["path"]).samefile(pets / "dev" / "a.wav")
+    read_rows(pets / "out" / "sounds.csv")
+
+
+def test_a_table_that_is_not_there_is_said_before_anything_is_fetched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["sounds", str(tmp_path / "out"), "--unlike", str(tmp_path / "no.csv")])
+    assert "no.csv" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[pets\n", "cannot read the rules"),
+        ("[pets.event]\ndog = 3\n", "pets.event.dog: .*list .*package, category, label = patterns"),
+    ],
+)
+def test_rules_that_are_wrong_are_named(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "rules.toml").write_text(content)
+    with pytest.raises(ConfigError, match=says):
+        rules.read_rules(tmp_path / "rules.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("soundfonts", "cannot read the instruments"),
+        (NOBODY + "[drums.gong]\nkeys = [1]\n", "drums.gong.kits"),
+    ],
+)
+def test_instruments_that_are_wrong_are_named(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "played.toml").write_text(content)
+    with pytest.raises(ConfigError, match=says):
+        instruments.read_orchestra(tmp_path / "played.toml")
