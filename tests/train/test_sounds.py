@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -101,9 +103,7 @@ def test_the_rules_that_ship_name_no_sound_that_the_vocabulary_does_not_know() -
 def test_every_file_is_one_sound_that_its_name_says(tmp_path: Path) -> None:
     for name in ("dogs/bark1.wav", "dogs/bark2.WAV", "cats/meow.wav"):
         written(tmp_path / "usr" / name, clatter(0.3, 1))
-    with zipfile.ZipFile(tmp_path / "usr" / "more.zip", "w") as archive:
-        archive.write(tmp_path / "usr/cats/meow.wav", "inner/purr.wav")
-        archive.writestr("inner/purr.txt", "no sound")
+    written(tmp_path / "usr" / "more.zip.contents" / "inner" / "purr.wav", clatter(0.3, 1))
     chosen = rules.select(
         {"event": {"dog": ["*/dogs/bark*"], "cat": ["*/cats/*", "*/inner/purr*"]}}, "pets", tmp_path
     )
@@ -141,6 +141,43 @@ def test_where_there_is_no_apt_one_line_says_so(tmp_path: Path, monkeypatch: pyt
         packages.fetch_packages(["pets"], tmp_path)
 
 
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="this is no Debian")
+def test_of_a_package_the_sounds_and_the_licence_are_unpacked_and_of_a_zip_in_it_the_sounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "tree" / "usr" / "share"
+    written(data / "pets" / "bark.wav", clatter(0.3, 1))
+    with zipfile.ZipFile(data / "pets" / "more.zip", "w") as archive:
+        archive.write(data / "pets" / "bark.wav", "inner/bark.wav")
+        archive.writestr("inner/picture.png", "no sound")
+    (data / "pets" / "picture.png").write_text("no sound")
+    (data / "doc" / "pets").mkdir(parents=True)
+    (data / "doc" / "pets" / "copyright").write_text(COPYRIGHT)
+    (tmp_path / "tree" / "DEBIAN").mkdir()
+    (tmp_path / "tree" / "DEBIAN" / "control").write_text(
+        "Package: pets\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b.c>\nDescription: pets\n"
+    )
+    subprocess.run(
+        ["dpkg-deb", "--build", "tree", "pets_1_all.deb"], cwd=tmp_path, check=True, capture_output=True
+    )
+    # In place of the network: what apt-get download does is to put the package into the current folder.
+    apt = tmp_path / "bin" / "apt-get"
+    apt.parent.mkdir()
+    apt.write_text(f"#!/bin/sh\ncp {tmp_path}/pets_1_all.deb .\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{apt.parent}{os.pathsep}{os.environ['PATH']}")
+    (root,) = packages.fetch_packages(["pets"], tmp_path / "cache")
+    files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    assert files == [
+        "usr/share/doc/pets/copyright",
+        "usr/share/pets/bark.wav",
+        "usr/share/pets/more.zip.contents/inner/bark.wav",
+    ]
+    assert packages.licences_of(root) == "GPL-2+ / CC-BY-SA-3.0"
+    monkeypatch.setenv("PATH", os.environ["PATH"].partition(os.pathsep)[2])
+    assert packages.fetch_packages(["pets"], tmp_path / "cache") == [root], "it is not fetched again"
+
+
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="this is no Debian")
 def test_a_package_that_there_is_not_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="apt-get download no-such-package-anywhere: E: "):
@@ -162,19 +199,21 @@ def test_an_instrument_stays_in_its_range_and_a_drum_on_its_keys_and_both_come_a
             assert keys <= set(part.keys)
 
 
-def test_a_midi_file_holds_the_notes_and_lets_each_go(tmp_path: Path) -> None:
+def test_a_midi_file_holds_the_pieces_one_after_the_other_and_lets_each_key_go(tmp_path: Path) -> None:
     notes = [instruments.Note(0.5, 1.0, 60, 90), instruments.Note(1.5, 0.25, 60, 80)]
-    instruments.write_midi(notes, 73, tmp_path / "a.mid", drums=False)
+    pieces = [instruments.Piece(73, notes, drums=False), instruments.Piece(8, notes[:1], drums=True)]
+    instruments.write_midi(pieces, tmp_path / "a.mid")
     now, heard = 0.0, []
     for message in mido.MidiFile(tmp_path / "a.mid"):
         now += message.time
-        if message.type in ("note_on", "note_off"):
-            heard.append((message.type, message.note, pytest.approx(now, abs=0.01)))
-        elif message.type == "program_change":
-            assert message.program == 73
+        if message.type == "program_change":
+            heard.append((message.channel, message.program, pytest.approx(now, abs=0.01)))
+        elif not message.is_meta:
+            heard.append((message.channel, message.type, pytest.approx(now, abs=0.01)))
+    slot = instruments.SLOT_S
     assert heard == [
-        (kind, 60, time)
-        for kind, time in zip(["note_on", "note_off"] * 2, (0.5, 1.5, 1.5, 1.75), strict=True)
+        *((0, 73, 0), (0, "note_on", 0.5), (0, "note_off", 1.5), (0, "note_on", 1.5), (0, "note_off", 1.75)),
+        *((9, 8, slot), (9, "note_on", slot + 0.5), (9, "note_off", slot + 1.5)),
     ]
 
 
@@ -183,7 +222,8 @@ def test_fluidsynth_plays_what_was_written(tmp_path: Path) -> None:
     font = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
     if not font.exists():
         pytest.skip("timgm6mb-soundfont is not installed")
-    instruments.write_midi([instruments.Note(0.2, 1.0, 69, 100)], 73, tmp_path / "a.mid", drums=False)
+    piece = instruments.Piece(73, [instruments.Note(0.2, 1.0, 69, 100)], drums=False)
+    instruments.write_midi([piece], tmp_path / "a.mid")
     instruments.play(tmp_path / "a.mid", font, tmp_path / "a.wav", RATE)
     wave, rate = soundfile.read(tmp_path / "a.wav")
     assert rate == RATE

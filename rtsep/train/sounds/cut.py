@@ -51,8 +51,13 @@ def read_clips(path: Path, sample_rate: int) -> list[Samples]:
                 waves.append(soxr.resample(wave.mean(axis=1), file.samplerate, sample_rate))
     except (OSError, soundfile.LibsndfileError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
-    clips = (trim(wave, round(FRAME_S * sample_rate)) for wave in waves)
-    return [level(clip) for clip in clips if len(clip) >= SHORTEST_S * sample_rate]
+    return [clip for wave in waves for clip in tidied(wave, sample_rate)]
+
+
+def tidied(wave: Wave, sample_rate: int) -> list[Samples]:
+    """The one clip that a wave (samples,) is, without silence at its ends; none where nothing is left."""
+    clip = trim(wave, round(FRAME_S * sample_rate))
+    return [level(clip)] if len(clip) >= SHORTEST_S * sample_rate else []
 
 
 def level(wave: Wave) -> Samples:

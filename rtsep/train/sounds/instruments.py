@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,9 @@ from rtsep.models.kinds import key_of
 SHIPPED = Path(__file__).parent / "instruments.toml"
 
 SECONDS = 9.0
+SLOT_S = SECONDS + 2.0
+"""From the beginning of one piece to that of the next: the last notes fade in between."""
+
 TICKS = 480
 """Ticks of a second: tempo is 60 and one beat is one second."""
 
@@ -121,8 +125,17 @@ def read_orchestra(path: Path = SHIPPED) -> Orchestra:
         raise ConfigError(f"{path}: {key_of(first['loc'])}: {first['msg']}") from error
 
 
-def write_midi(notes: list[Note], program: int, path: Path, *, drums: bool) -> None:
-    """Write notes as a MIDI file.
+@dataclass(frozen=True)
+class Piece:
+    """What one instrument plays."""
+
+    program: int
+    notes: list[Note]
+    drums: bool
+
+
+def write_midi(pieces: Sequence[Piece], path: Path) -> None:
+    """Write pieces one after the other, each in ``SLOT_S``, as a MIDI file.
 
     Raises:
         ConfigError: the library for it is missing.
@@ -131,22 +144,20 @@ def write_midi(notes: list[Note], program: int, path: Path, *, drums: bool) -> N
         import mido
     except ImportError as error:
         raise ConfigError("playing instruments needs mido: pip install 'rtsep[midi]'") from error
-    channel = DRUM_CHANNEL if drums else 0
-    events = [
-        (round(TICKS * time), kind, note.key, note.velocity)
-        for note in notes
-        for time, kind in ((note.start_s, "note_on"), (note.start_s + note.length_s, "note_off"))
-    ]
-    events.sort(key=lambda event: (event[0], event[1]))  # a key is let go before it is struck again
-    track = mido.MidiTrack(
-        [
-            mido.MetaMessage("set_tempo", tempo=1_000_000),
-            mido.Message("program_change", channel=channel, program=program),
-        ]
-    )
-    now = 0
-    for time, kind, key, velocity in events:
-        track.append(mido.Message(kind, channel=channel, note=key, velocity=velocity, time=time - now))
+    events = []
+    for number, piece in enumerate(pieces):
+        channel, begin = DRUM_CHANNEL if piece.drums else 0, number * SLOT_S
+        change = mido.Message("program_change", channel=channel, program=piece.program)
+        events.append((round(TICKS * begin), 0, change))
+        for note in piece.notes:
+            for kind, time in (("note_off", note.start_s + note.length_s), ("note_on", note.start_s)):
+                message = mido.Message(kind, channel=channel, note=note.key, velocity=note.velocity)
+                events.append((round(TICKS * (begin + time)), 1 + (kind == "note_on"), message))
+    # At one time: a new instrument, then keys are let go, then struck.
+    events.sort(key=lambda event: event[:2])
+    track, now = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=1_000_000)]), 0
+    for time, _, message in events:
+        track.append(message.copy(time=time - now))
         now = time
     file = mido.MidiFile(ticks_per_beat=TICKS)
     file.tracks.append(track)

@@ -1,9 +1,10 @@
-"""Debian's packages, fetched by name and unpacked without installing them."""
+"""Debian's packages, fetched by name and unpacked without installing them: what sounds, and the licence."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import tarfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,11 @@ from rtsep.errors import ConfigError
 from rtsep.train.table import SUFFIXES
 
 AT_ONCE = 4
+USEFUL = SUFFIXES | {".sf2", ".sf3", ".zip"}
 
 
 def fetch_packages(names: Sequence[str], folder: Path) -> list[Path]:
-    """Unpack packages into ``folder``, each into a folder of its own name; what is there already stays.
+    """Unpack the sounds of packages into ``folder``, each into a folder of its own name; what is there stays.
 
     Raises:
         ConfigError: this is no Debian, there is no such package, or it cannot be fetched.
@@ -47,9 +49,7 @@ def licences_of(package: Path) -> str:
 
 
 def audio_in(package: Path) -> list[Path]:
-    """Audio files of an unpacked package, sorted by path; zip archives in it are unpacked as well."""
-    for archive in sorted(package.rglob("*.zip")):
-        _unzip(archive)
+    """Audio files of an unpacked package, sorted by path."""
     files = (path for path in package.rglob("*") if path.suffix.lower() in SUFFIXES)
     return sorted(path for path in files if path.is_file() and not path.is_symlink())
 
@@ -64,9 +64,26 @@ def _fetch(name: str, folder: Path) -> Path:
         if len(archives) != 1:
             raise ConfigError(f"apt-get download {name} brought {len(archives)} packages instead of one")
         contents = Path(temporary, "contents")
-        _run(["dpkg", "-x", str(archives[0]), str(contents)], Path(temporary))
+        contents.mkdir()
+        _unpack(archives[0], contents)
         contents.rename(whole)
     return whole
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    """Unpack what is of use: of a game of a gigabyte that is a tenth."""
+    with (
+        subprocess.Popen(["dpkg", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as contents,
+    ):
+        for member in contents:
+            name = Path(member.name)
+            if member.isfile() and (name.suffix.lower() in USEFUL or name.name == "copyright"):
+                contents.extract(member, into, filter="data")
+    if process.returncode:
+        raise ConfigError(f"dpkg cannot unpack {archive.name}")
+    for inner in sorted(into.rglob("*.zip")):
+        _unzip(inner)
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
@@ -77,11 +94,10 @@ def _run(command: Sequence[str], folder: Path) -> None:
 
 
 def _unzip(archive: Path) -> None:
+    """The sounds of a zip archive instead of the archive."""
     into = archive.with_name(archive.name + ".contents")
-    if into.exists():
-        return
-    into.mkdir()
     with zipfile.ZipFile(archive) as opened:
         for name in opened.namelist():
             if Path(name).suffix.lower() in SUFFIXES:
                 opened.extract(name, into)  # leaves out ".." and leading slashes
+    archive.unlink()
