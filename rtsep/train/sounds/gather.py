@@ -49,7 +49,7 @@ def gather(
     """Fetch the packages, cut their sounds into clips, play the instruments and write ``out/sounds.csv``.
 
     Args:
-        out: folder for the table and the clips, FLAC at 24 kHz, mono.
+        out: folder for the table and the clips, Ogg Opus at 24 kHz, mono, some 40 kbit/s: they are to travel.
         cache: folder for the unpacked packages.
         files: TOML that says which files of which package are which sound.
         played: TOML that says which instruments are played.

@@ -58,9 +58,9 @@ class Writer:
                 self._repeated += 1
                 continue
             self._seen.add(key)
-            path = Path("clips", sound.package, f"{key.hex()[:12]}.flac")
+            path = Path("clips", sound.package, f"{key.hex()[:12]}.opus")
             (self._out / path).parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(self._out / path, clip, SAMPLE_RATE)
+            soundfile.write(self._out / path, clip, SAMPLE_RATE, format="OGG", subtype="OPUS")
             seconds = f"{len(clip) / SAMPLE_RATE:.3f}"
             values = (sound.label, "", sound.category, sound.package, sound.source, sound.licence)
             self._rows.append(dict(zip(COLUMNS, (str(path), seconds, *values), strict=True)))
