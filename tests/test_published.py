@@ -121,6 +121,7 @@ def test_what_is_pulled_is_the_codec_that_was_published(
 
 
 def test_offline_is_one_line_and_leaves_nothing(rtsep: Run, server: Server, tmp_path: Path) -> None:
+    server.http.shutdown()  # it may not have begun to serve yet, and must not find its socket closed
     server.http.server_close()
     closed = server.url
     assert "import" in rtsep("pull", "dac-16k", "--url", closed, fails=True)
