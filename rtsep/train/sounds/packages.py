@@ -80,6 +80,7 @@ def _unpack(archive: Path, into: Path) -> None:
             name = Path(member.name)
             if member.isfile() and (name.suffix.lower() in USEFUL or name.name == "copyright"):
                 contents.extract(member, into, filter="data")
+        process.communicate()  # the padding at the end: dpkg must not find its pipe closed
     if process.returncode:
         raise ConfigError(f"dpkg cannot unpack {archive.name}")
     for inner in sorted(into.rglob("*.zip")):
