@@ -19,7 +19,7 @@ from rtsep.evaluate.mixtures import load, read_manifest
 from rtsep.evaluate.paraphrases import read_paraphrases
 from rtsep.evaluate.plot import COLOURS, plot_labels
 from rtsep.evaluate.report import Report, evaluate_file
-from rtsep.evaluate.scores import FLOOR_DB, TargetScore, si_sdr_db
+from rtsep.evaluate.scores import FLOOR_DB, TargetScore, gain_db, si_sdr_db
 from rtsep.evaluate.separation import oracle_latent_mask, oracle_stft_mask, reconstruct, separate
 from rtsep.evaluate.session import eval_session
 from rtsep.evaluate.table import report_tables
@@ -143,11 +143,20 @@ def test_letting_everything_through_improves_nothing(separator, manifest):
     for entry in (*figures["sets"].values(), figures["known"], figures["unseen"]):
         assert entry["n"] == 0 or abs(entry["si_sdri_db"]) < 0.01
     assert abs(figures["absent_db"]) < 0.01
+    assert 0 <= figures["target_gain_db"] < 2  # a little above: some of these tones are alike
     assert abs(figures["prompt_delta_db"]) < 0.01
 
 
 def test_letting_nothing_through_is_very_quiet_for_an_absent_sound(separator, manifest):
-    assert figures_of(with_constant_mask(separator, -20.0), manifest)["absent_db"] == FLOOR_DB
+    figures = figures_of(with_constant_mask(separator, -20.0), manifest)
+    assert figures["absent_db"] == figures["target_gain_db"] == FLOOR_DB
+
+
+def test_the_gain_of_a_target_is_its_own_whatever_else_is_in_the_output():
+    target, other = torch.sin(torch.arange(1000) * 0.3), torch.sin(torch.arange(1000) * 0.7)
+    assert gain_db(target + other, target) == pytest.approx(0, abs=0.1)
+    assert gain_db(0.1 * target + other, target) == pytest.approx(-20, abs=0.5)
+    assert gain_db(-target, target) == gain_db(torch.zeros(1000), target) == FLOOR_DB
 
 
 def test_report_has_every_figure_by_set_category_and_label(separator, manifest):
@@ -209,11 +218,11 @@ def test_without_references_their_figures_are_null(separator, manifest):
 
 
 def test_a_figure_that_is_not_a_number_is_null():
-    score = TargetScore("pair", "event", "rain", True, math.nan, math.nan, None)
+    score = TargetScore("pair", "event", "rain", True, math.nan, math.nan, math.nan, None)
     figures = Report(1, (score,), (math.nan,)).to_json()
     assert figures["sets"]["pair"]["si_sdri_db"] is None
     assert figures["prompt_delta_db"] is None
-    assert figures["absent_db"] is None
+    assert figures["absent_db"] is figures["target_gain_db"] is None
     assert Report(1, (score,), (-3.0,)).headline() == {"absent_db": -3.0}
     json.dumps(figures, allow_nan=False)
 

@@ -17,6 +17,7 @@ SETS = {
 }
 SINGLE = {
     "prompt_delta_db": "matched less mismatched prompt",
+    "target_gain_db": "gain of the target in the output",
     "absent_db": "output for an absent sound, against the mixture",
     "codec_ceiling_si_sdr_db": "codec's ceiling, SI-SDR, continuous path",
     "codec_ceiling_codes_si_sdr_db": "codec's ceiling, SI-SDR, through codes",

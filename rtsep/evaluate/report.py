@@ -57,6 +57,7 @@ class Report:
         }
         deltas = [score.prompt_delta_db for score in self.targets]
         figures |= mean_and_median("prompt_delta_db", deltas)
+        figures |= mean_and_median("target_gain_db", (score.gain_db for score in self.targets))
         figures |= mean_and_median("absent_db", self.absent_db) | {"absent_n": len(self.absent_db)}
         figures |= ceiling(self.targets)
         for category, scores in grouped(self.targets, lambda score: score.category).items():

@@ -44,6 +44,8 @@ class TargetScore:
     """SI-SDR of the output for the target's prompt, less that of the unprocessed mixture."""
     prompt_delta_db: float | None
     """Less that of the output for another prompt; None where the mixture has only one prompt."""
+    gain_db: float
+    """How loud the target is in the output, against the mixture's own: 0 is as it should be."""
     references: References | None
     paraphrase_si_sdri_db: float | None = None
     """Like ``si_sdri_db``, mean over the paraphrases of the target's prompt; None where there are none."""
@@ -94,6 +96,17 @@ def level_db(output: Tensor, mixture: Tensor) -> float:
     return float((10 * ratio.log10()).clamp(min=FLOOR_DB))
 
 
+def gain_db(output: Tensor, target: Tensor) -> float:
+    """Gain of a target (T,) in an output, at least ``FLOOR_DB``.
+
+    It is the scale that SI-SDR leaves free (Le Roux et al. 2019): a separator that falls silent where it is
+    unsure loses nothing there, and all of it here.
+    """
+    output, target = output.double(), target.double()
+    gain = (output * target).sum() / target.square().sum()
+    return float((20 * gain.clamp(min=0).log10()).clamp(min=FLOOR_DB))
+
+
 def is_audible(wave: Tensor) -> bool:
     """Whether (T,) is more than silence and a constant."""
     return float(wave.double().std()) > AUDIBLE_RMS
@@ -138,6 +151,7 @@ def score_targets(
                 label=source.prompt,
                 known=source.known_label,
                 si_sdri_db=float(matched - unprocessed[number]),
+                gain_db=gain_db(outputs[number], sources[number]),
                 prompt_delta_db=None if other is None else float(matched - every[other, number]),
                 references=None if bounds is None else bounds[number],
                 paraphrase_si_sdri_db=paraphrase,

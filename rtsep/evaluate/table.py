@@ -91,6 +91,7 @@ def _single_table(figures: Figures) -> Table:
         table.add_column(heading, justify="left" if heading.startswith("figure") else "right")
     rows = {
         "SI-SDR lost with another source's prompt": "prompt_delta_db",
+        "gain of the target in the output": "target_gain_db",
         "level for an absent sound, against the mixture": "absent_db",
         "codec's ceiling, SI-SDR": "codec_ceiling_si_sdr_db",
         "codec's ceiling through codes, SI-SDR": "codec_ceiling_codes_si_sdr_db",

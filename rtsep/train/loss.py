@@ -17,8 +17,6 @@ FLOOR = 1e-3
 ABSENT_FLOOR = 1e-2
 """Silence is silent enough 20 dB below the mixture; more would teach the model to give up."""
 
-ABSENT_WEIGHT = 0.3
-
 RESOLUTIONS = (256, 1024, 2048)
 """Windows of the spectral loss, samples: 11, 43 and 85 ms at 24 kHz."""
 
@@ -26,25 +24,26 @@ AUDIBLE = 1e-5
 """A target more than 50 dB below the mixture counts as absent."""
 
 
-def separation_loss(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+def separation_loss(estimate: Tensor, target: Tensor, mixture: Tensor, silence: float) -> Tensor:
     """Mean loss in dB.
 
     For a present target the mean of two terms: the error's energy against the mixture's, and the
     inverse SI-SDR (Le Roux et al. 2019), both with a floor. For an absent one the output's energy
-    against the mixture's, at ``ABSENT_WEIGHT``.
+    against the mixture's, at ``silence``.
 
     Args:
         estimate: (..., T).
         target: (..., T), zero where the prompt names nothing in the mixture.
         mixture: (..., T), broadcast against the others.
+        silence: weight of the push to silence where a target is absent.
     """
     whole = _energy(mixture) + 1e-6
     wanted, given = _energy(target), _energy(estimate)
     level = _db(_energy(estimate - target) / whole + FLOOR)
     along = (estimate * target).sum(dim=-1).square() / ((given + 1e-6 * whole) * (wanted + 1e-6 * whole))
     shape = _db((1 - along).clamp(min=0) + FLOOR) - _db(along + FLOOR)
-    silence = ABSENT_WEIGHT * _db(given / whole + ABSENT_FLOOR)
-    return torch.where(wanted > AUDIBLE * whole, (level + shape) / 2, silence).mean()
+    quiet = silence * _db(given / whole + ABSENT_FLOOR)
+    return torch.where(wanted > AUDIBLE * whole, (level + shape) / 2, quiet).mean()
 
 
 def si_sdr_loss(estimate: Tensor, target: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ class Objective(nn.Module):
             separation, _ = separator(padded, film, state)
             estimate = separation.wave[:, :, 0, lookahead : lookahead + length].float()
             if config.separation:
-                found["separation"] = separation_loss(estimate, targets, mixture)
+                found["separation"] = separation_loss(estimate, targets, mixture, config.silence)
             if config.si_sdr:
                 found["si_sdr"] = si_sdr_loss(estimate, targets)
         if config.reconstruction or config.spectrum or config.codes:

@@ -34,6 +34,8 @@ class LossConfig(BaseModel):
 
     separation: NonNegativeFloat = 1.0
     """Shape, level and silence, see ``separation_loss``."""
+    silence: NonNegativeFloat = 0.3
+    """In it, the weight of silence where a prompt names nothing that sounds."""
     si_sdr: NonNegativeFloat = 0.0
     """The paper's: negative SI-SDR alone, which leaves the gain free and knows no absent targets."""
     reconstruction: NonNegativeFloat = 0.0

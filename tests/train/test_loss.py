@@ -10,7 +10,7 @@ from builders import transparent_separator
 from torch import Tensor
 from train_builders import MIXING, mixer
 
-from rtsep.train.loss import ABSENT_WEIGHT, reconstruction_loss, separation_loss, spectral_loss
+from rtsep.train.loss import reconstruction_loss, separation_loss, spectral_loss
 from rtsep.train.objective import Objective
 from rtsep.train.pool import Pool
 from rtsep.train.recipe import LossConfig
@@ -21,14 +21,16 @@ def test_the_loss_minds_shape_and_level_and_asks_for_silence_where_nothing_is() 
     target, other = torch.randn(2, 1, 4000, generator=generator)
     mixture, zero = target + other, torch.zeros(1, 4000)
 
-    def loss(estimate: Tensor, wanted: Tensor = target) -> float:
-        return separation_loss(estimate, wanted, mixture).item()
+    def loss(estimate: Tensor, wanted: Tensor = target, silence: float = 0.3) -> float:
+        return separation_loss(estimate, wanted, mixture, silence).item()
 
     # The level term knows 30 dB, against a mixture of twice the target's energy; so does the shape term.
     assert loss(target) == pytest.approx(-30, abs=0.1)
     assert loss(zero) == pytest.approx((-3 + 30) / 2, abs=0.1)
     assert loss(target) < loss(0.5 * target) < loss(mixture) < loss(zero)
-    assert loss(zero, zero) == pytest.approx(-20 * ABSENT_WEIGHT, abs=0.01)
+    assert loss(zero, zero) == pytest.approx(-20 * 0.3, abs=0.01)
+    assert loss(zero, zero, silence=1.0) == pytest.approx(-20, abs=0.03)
+    assert loss(target, silence=1.0) == loss(target)  # what is present is no matter of silence
     assert loss(mixture, zero) == pytest.approx(0, abs=0.1)
     assert loss(0.3 * mixture, zero) < loss(mixture, zero)
 
@@ -39,7 +41,7 @@ def test_the_losses_and_their_gradients_are_finite_even_in_silence(level: float)
     for estimate in (torch.zeros(3, 1, 3000), target.clone(), -target):
         estimate.requires_grad_(True)
         for wanted in (target, torch.zeros_like(target)):
-            total = separation_loss(estimate, wanted, target) + reconstruction_loss(estimate, wanted)
+            total = separation_loss(estimate, wanted, target, 0.3) + reconstruction_loss(estimate, wanted)
             total = total + spectral_loss(estimate, wanted)
             (gradient,) = torch.autograd.grad(total, estimate)
             assert total.isfinite()
