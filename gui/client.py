@@ -54,6 +54,7 @@ class Client(QObject):
         self.values = Values()
         self.alive = False
         self._later: dict[str, Value] = {}
+        self._kept: dict[str, Value] = {}
         self._peer: QHostAddress | None = None
         self._heard = self._knocked = -math.inf
         self._socket = QUdpSocket(self)
@@ -66,7 +67,10 @@ class Client(QObject):
         """Bind a port and begin to look for the engine."""
         numeric = QHostAddress("127.0.0.1" if self.host == "localhost" else self.host)
         reach = QHostAddress.SpecialAddress
-        here = reach.LocalHost if numeric.isLoopback() else reach.AnyIPv4
+        if numeric.protocol() == QAbstractSocket.NetworkLayerProtocol.IPv6Protocol:
+            here = reach.LocalHostIPv6 if numeric.isLoopback() else reach.AnyIPv6
+        else:
+            here = reach.LocalHost if numeric.isLoopback() else reach.AnyIPv4
         self._socket.bind(QHostAddress(here), 0)
         self._socket.setSocketOption(
             QAbstractSocket.SocketOption.ReceiveBufferSizeSocketOption, RECEIVE_BUFFER
@@ -98,8 +102,8 @@ class Client(QObject):
             self.send(name, good)
 
     def keep(self, values: Mapping[str, Value]) -> None:
-        """Have an engine that is started in place of another take over these values, once it answers."""
-        self._later = dict(values) | self._later
+        """Have an engine that is started here take over these values, once it answers; none to forget."""
+        self._kept = dict(values)
 
     def lose(self) -> None:
         """Take note that the engine has gone."""
@@ -136,7 +140,7 @@ class Client(QObject):
 
     def _gone(self) -> None:
         self.alive = False
-        self.values.give_up()
+        self._later = self.values.lost() | self._later
         self.reached.emit(False)
 
     def _read(self) -> None:
@@ -155,7 +159,7 @@ class Client(QObject):
         """The engine answers: let it have what was set while it did not."""
         self.alive = True
         self.reached.emit(True)
-        later, self._later = self._later, {}
+        later, self._later, self._kept = self._kept | self._later, {}, {}
         self.values.known.clear()
         for name, value in later.items():
             self.turn(name, value)

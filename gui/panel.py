@@ -81,12 +81,17 @@ class Panel(QMainWindow):
 
     def start_engine(self) -> None:
         """Start an engine with the devices that are picked and the sounds on the strips."""
+        self.hand_on()
         self.engine.start(self._flags())
 
     def change_separator(self) -> None:
         """Have an engine that was started here go on with the separator that is picked."""
         if self.engine.wanted:
             self.engine.start_over(self._flags())
+
+    def hand_on(self) -> None:
+        """Have the next engine take over what is shown, each on its own strip, which flags cannot say."""
+        self.client.keep({name: field.value for name, field in self.fields.items()})
 
     def _flags(self) -> list[str]:
         keep, remove = self.strips.prompts()

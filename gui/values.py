@@ -31,6 +31,8 @@ class Values:
     known: dict[str, Value] = field(default_factory=dict)
     """As last echoed."""
     _asked: dict[str, tuple[Value, float]] = field(default_factory=dict)
+    _given_up: dict[str, Value] = field(default_factory=dict)
+    """Of those whose confirmation nobody waits for any more, what the engine has said nothing of since."""
 
     def ask(self, name: str, value: Value, now: float) -> bool:
         """Note an edit; False if the engine holds that value already, and nothing else was asked."""
@@ -42,6 +44,7 @@ class Values:
     def echo(self, name: str, value: Value) -> bool:
         """Note what the engine holds; False if a newer edit is on its way and should stay on the screen."""
         self.known[name] = value
+        self._given_up.pop(name, None)
         if name in self._asked:
             if not same(self._asked[name][0], value):
                 return False
@@ -52,14 +55,21 @@ class Values:
         """Edits that should have been confirmed by now; they are given up."""
         late = [name for name, (_, since) in self._asked.items() if now - since > patience(name)]
         for name in late:
-            del self._asked[name]
+            self._given_up[name] = self._asked.pop(name)[0]
         return late
 
     def give_up(self) -> list[str]:
         """Every edit that is not confirmed; they are given up: the engine has refused something."""
-        late = list(self._asked)
+        late = {name: value for name, (value, _) in self._asked.items()}
+        self._given_up |= late
         self._asked.clear()
-        return late
+        return list(late)
+
+    def lost(self) -> dict[str, Value]:
+        """Every edit that an engine which has gone may not have heard of, by name; they are forgotten."""
+        self.give_up()
+        found, self._given_up = self._given_up, {}
+        return found
 
     def waits(self, name: str) -> bool:
         """Whether an edit of this parameter is not confirmed yet."""

@@ -72,14 +72,15 @@ def _wire_engine(panel: Panel) -> None:
     lister.separators_listed.connect(bar.show_separators)
     lister.failed.connect(panel.notice.flash)
     engine.changed.connect(lambda _: _show_state(panel))
-    engine.restarted.connect(lambda: _keep(panel))
+    engine.restarted.connect(lambda: _start_over(panel))
     engine.ended.connect(panel.notice.flash)
     engine.ended.connect(lister.reload)
+    engine.changed.connect(lambda runs: None if runs else panel.client.keep({}))
 
 
-def _keep(panel: Panel) -> None:
-    """The next engine gets what the last one had."""
-    panel.client.keep(panel.client.values.known)
+def _start_over(panel: Panel) -> None:
+    """The next engine gets what the last one had, and what that one was asked for last."""
+    panel.hand_on()
     panel.client.lose()
 
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from panel_hands import discard
+from panel_hands import discard, type_in
 from panel_peer import Peer
 from PyQt6.QtCore import QSettings, Qt
 
@@ -26,6 +26,7 @@ from gui.engine_bar import DEFAULT
 from gui.panel import Panel
 from gui.protocol import encode
 from rtsep.audio.device import DeviceInfo
+from rtsep.control import PARAMETERS
 from rtsep.separators.registry import Entry
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,11 @@ else:
     asked = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: asked.set())  # an exception could come while the peer is made
     with Peer(int(sys.argv[sys.argv.index("--osc-port") + 1])) as peer:
+        for flag, negative in (("--prompt", False), ("--remove", True)):  # in this order, from strip 1 on
+            for word in [after for each, after in zip(sys.argv, sys.argv[1:]) if each == flag]:
+                strip = "prompt/" + str(1 + len(peer.console.used))
+                peer.turn(strip + "/text", word)
+                peer.turn(strip + "/negative", negative)
         if "--separator" in sys.argv:
             peer.separator = sys.argv[sys.argv.index("--separator") + 1]
         asked.wait()
@@ -139,6 +145,37 @@ def test_an_engine_is_started_with_the_strips_and_stopped(panel: Panel, stand_in
     panel.engine_bar.halt.click()
     qtbot.waitUntil(lambda: panel.engine_bar.state.text() == "no engine", timeout=5000)
     assert panel.engine_bar.go.isEnabled()
+
+
+def test_an_engine_that_is_started_has_every_sound_on_its_own_strip(panel: Panel, qtbot: Any) -> None:
+    wanted = {
+        "prompt/1/text": "rain",
+        "prompt/1/negative": True,
+        "prompt/2/text": "",
+        "prompt/3/text": "speech",
+    }
+    for name, value in wanted.items():
+        if value:
+            type_in(panel, name, value)
+    for _ in range(2):
+        panel.engine_bar.go.click()
+        qtbot.waitUntil(lambda: len(panel.client.values.known) == len(PARAMETERS), timeout=10_000)
+        qtbot.waitUntil(lambda: wanted.items() <= panel.client.values.known.items())
+        assert {name: panel.fields[name].value for name in wanted} == wanted
+        assert not panel.client.values.known["prompt/3/negative"]
+        panel.engine_bar.halt.click()
+        qtbot.waitUntil(lambda: panel.engine_bar.state.text() == "no engine", timeout=5000)
+
+
+def test_an_engine_from_elsewhere_keeps_its_own_after_one_did_not_start(panel: Panel, qtbot: Any) -> None:
+    panel.engine_bar.input.addItem("Broken, ALSA")
+    panel.engine_bar.input.setCurrentText("Broken, ALSA")
+    panel.start_engine()
+    qtbot.waitUntil(lambda: "did not start" in panel.notice.text(), timeout=10_000)
+    with Peer(panel.client.port) as elsewhere:
+        elsewhere.turn("prompt/1/text", "violin")
+        qtbot.waitUntil(lambda: panel.fields["prompt/1/text"].value == "violin", timeout=5000)
+        assert elsewhere.console["prompt/1/text"] == "violin"
 
 
 def test_closing_asks_before_it_stops_an_engine(

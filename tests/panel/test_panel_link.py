@@ -33,6 +33,18 @@ def test_an_engine_that_goes_is_noticed_within_a_second_and_one_that_comes_is_fo
     qtbot.waitUntil(lambda: peer.console["gain"] == -7.0)
 
 
+def test_what_was_set_just_before_an_engine_was_missed_reaches_the_next(
+    panel: Panel, peer: Peer, qtbot: Any
+) -> None:
+    peer.stop()
+    type_in(panel, "gain", -7.0)
+    assert panel.client.alive  # it has not been missed yet
+    qtbot.waitUntil(lambda: "No engine answers" in panel.notice.text(), timeout=2000)
+    type_in(panel, "wet", 0.5)
+    peer.start()
+    qtbot.waitUntil(lambda: (peer.console["gain"], peer.console["wet"]) == (-7.0, 0.5), timeout=2000)
+
+
 def test_a_datagram_from_somebody_else_changes_nothing(panel: Panel, peer: Peer, qtbot: Any) -> None:
     port = peer.heard("subscribe")[0][0]
     with Peer() as other:
