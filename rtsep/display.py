@@ -40,7 +40,7 @@ def progress_bar(prompt: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def say(text: str) -> None:
     """One line that stays."""
-    console.print(text, highlight=False, soft_wrap=True)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def teller() -> Callable[[Status], None]:

@@ -19,6 +19,17 @@ _SLICE = 16384
 """Samples written at once: libsndfile's Vorbis encoder keeps a whole write on the stack."""
 
 
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file, which need not be there yet; a pipe, ``-``, is none."""
+    if "-" in (str(one), str(other)):
+        return False
+    first, second = Path(one), Path(other)
+    try:
+        return first.resolve() == second.resolve() or first.samefile(second)
+    except OSError:  # one of them is not there
+        return False
+
+
 class _Reader(Protocol):
     sample_rate: int
     channels: int

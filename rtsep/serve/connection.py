@@ -88,6 +88,7 @@ class Connection:
         self._hello: Hello | None = None
         self._room = asyncio.Event()
         self._outstanding = 0
+        self._heard = 0
         self._seen = Counts()
         self._closing: asyncio.Task[None] | None = None
 
@@ -162,6 +163,7 @@ class Connection:
             if isinstance(message, bytes):
                 frames = unpack(self._hello.format, message)
                 self._outstanding += len(frames.codes)
+                self._heard += len(frames.codes)
                 self._house.worker.orders.put(Put(self.number, frames))
                 await self._until_there_is_room()
             elif self._allowance.take():
@@ -173,13 +175,21 @@ class Connection:
             self.refuse(str(error))
 
     async def _until_there_is_room(self) -> None:
-        """A client that is not live sends as fast as it is served."""
-        assert self._hello is not None
-        while not self._hello.live and self._outstanding > self._house.limits.outstanding_frames:
+        """A client sends as fast as it is served; a live one, which is not served all, as it is heard."""
+        while self._ahead > self._house.limits.outstanding_frames:
             self._room.clear()
             await self._room.wait()
             if self._closing is not None:
                 return
+
+    @property
+    def _ahead(self) -> int:
+        """Frames that wait for the worker."""
+        assert self._hello is not None
+        if not self._hello.live:
+            return self._outstanding
+        counts = self._house.worker.counts.get(self.number, self._seen)
+        return self._heard - counts.received - counts.refused
 
     async def _obey(self, order: Asked) -> None:
         assert self._hello is not None

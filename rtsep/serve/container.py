@@ -54,6 +54,8 @@ class CodeWriter:
     def __init__(self, path: Path, header: FileHeader) -> None:
         self._path, self._partial, self._format = path, path.with_name(path.name + ".part"), header.format
         self._end: FileEnd | None = None
+        if path.is_dir():
+            raise CodeError(f"cannot write {path}: it is a folder, name a file in it")
         try:
             self._file = self._partial.open("wb")
         except OSError as error:
@@ -81,7 +83,10 @@ class CodeWriter:
         try:
             self._file.write(data)
         except OSError as error:
-            raise CodeError(f"cannot go on writing {self._path} ({error.strerror}): make room") from error
+            raise self._cut_off(error) from error
+
+    def _cut_off(self, error: OSError) -> CodeError:
+        return CodeError(f"cannot go on writing {self._path} ({error.strerror}): make room")
 
     def __enter__(self) -> Self:
         """The writer itself."""
@@ -90,11 +95,19 @@ class CodeWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give a finished file its name, and take away any other."""
-        self._file.close()
-        if error is None and self._end is not None:
-            self._partial.replace(self._path)
-        else:
+        """Give a finished file its name, and take away any other.
+
+        Raises:
+            CodeError: the disk is full.
+        """
+        try:
+            self._file.close()  # which writes what is buffered
+            if error is None and self._end is not None:
+                self._partial.replace(self._path)
+        except OSError as fault:
+            if error is None:
+                raise self._cut_off(fault) from fault
+        finally:
             self._partial.unlink(missing_ok=True)
 
 

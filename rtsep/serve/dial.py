@@ -22,10 +22,14 @@ def open_edge(settings: RunSettings, *, live: bool) -> Edge:
         ConfigError: the server's address is none.
     """
     url = settings.server or ""
-    scheme = urlsplit(url).scheme
-    if scheme not in ("ws", "wss") or not urlsplit(url).hostname:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, brackets that do not close
+        good = False
+    if not good:
         raise ConfigError(f"--server {url!r}: give ws://HOST:PORT, or wss:// for TLS")
-    tls = ssl.create_default_context() if scheme == "wss" else None
+    tls = ssl.create_default_context() if parts.scheme == "wss" else None
     bundle = load_bundle(settings.bundle)
     target = Target(url, live, server_token(), tls)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from rtsep.audio.contract import Samples
-from rtsep.audio.file import AudioSink, AudioSource
+from rtsep.audio.file import AudioSink, AudioSource, same_file
 from rtsep.audio.resample import Ratio, Resampler
 from rtsep.control import Console
 from rtsep.errors import CodeError, CommandError
@@ -33,6 +33,7 @@ def encode_file(source: str, target: Path, bundle_name: str, codebooks: int | No
     Raises:
         RtsepError: a file or the bundle cannot be used.
     """
+    _apart(source, target)
     torch.set_num_threads(1)
     bundle = load_bundle(bundle_name)
     with AudioSource(source) as audio:
@@ -47,6 +48,11 @@ def encode_file(source: str, target: Path, bundle_name: str, codebooks: int | No
                 writer.write(frames)
             writer.finish(FileEnd(samples=sum(lengths)))
     return header
+
+
+def _apart(source: str | Path, target: str | Path) -> None:
+    if same_file(source, target):
+        raise CodeError(f"{target} is what is read: name another file to write")
 
 
 def _told(blocks: Iterable[Samples], lengths: list[int]) -> Iterator[Samples]:
@@ -99,6 +105,7 @@ def decode_file(source: Path, target: str, bundle_name: str | None = None) -> Fi
     Raises:
         RtsepError: a file or the bundle cannot be used.
     """
+    _apart(source, target)
     torch.set_num_threads(1)
     with CodeReader(source) as reader:
         header = reader.header
@@ -138,6 +145,7 @@ def separate_file(source: Path, target: Path, console: Console, bundle_name: str
     """
     if not console.used:
         raise CommandError("no prompt: name a sound to keep (--prompt) or one to remove (--remove)")
+    _apart(source, target)
     torch.set_num_threads(1)
     with CodeReader(source) as reader:
         bundle = load_bundle(bundle_name or reader.header.format.bundle)

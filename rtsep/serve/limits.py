@@ -24,7 +24,7 @@ class Limits:
     unsent_messages: int = 512
     """Waiting for a client that does not take them: more, and it is too slow."""
     outstanding_frames: int = 1024
-    """Frames not edited yet, after which a client that is not live is not read from."""
+    """Frames not edited yet, or of a live client not even looked at, after which it is not read from."""
     late_frames: int = 10
     """Frames of a live client that may wait."""
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from rtsep.control import Value
-from rtsep.errors import EngineError
+from rtsep.errors import EngineError, RtsepError
 from rtsep.serve.format import CodeFormat, Frames, pack, unpack
 from rtsep.serve.messages import Hello, Refused, Reset, Turn, Welcome, answered
 
@@ -22,6 +22,9 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
 """Between attempts to connect again, doubled each time."""
 
 CONNECT_S = 10.0
+
+MOST_WAITING = 100
+"""Frames of a live stream that wait for the line: what is a second late helps nobody."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Target:
 class Link:
     """A connection in a thread of its own; but for the time that ``received`` is given nothing blocks.
 
-    Where the stream is not live, what was not answered when the line broke is sent again.
+    Where the stream is not live, what was not answered when the line broke is sent again; where it is, what
+    could not be sent in time is not sent at all.
 
     Args:
         format: of the codes.
@@ -58,7 +62,7 @@ class Link:
         self._out: asyncio.Queue[Frames | Turn | Reset] = asyncio.Queue()
         self._unanswered: dict[int, Frames] = {}
         self._first: SimpleQueue[Exception | None] = SimpleQueue()
-        self._closing = asyncio.Event()
+        self._closing, self._up = asyncio.Event(), False
         self._thread = threading.Thread(target=self._run, name="rtsep-link", daemon=True)
         self._thread.start()
         failure = self._first.get()
@@ -68,7 +72,7 @@ class Link:
 
     def send(self, frames: Frames) -> None:
         """Have frames edited."""
-        self._loop.call_soon_threadsafe(self._out.put_nowait, frames)
+        self._loop.call_soon_threadsafe(self._put, frames)
 
     def turn(self, values: Mapping[str, Value]) -> None:
         """Have parameters turned, before the frames that are sent after it."""
@@ -94,6 +98,18 @@ class Link:
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join()
 
+    def _put(self, frames: Frames) -> None:
+        if self._target.live and self._out.qsize() >= MOST_WAITING:
+            self._drop_frames()
+        if self._up or not self._target.live:
+            self._out.put_nowait(frames)
+
+    def _drop_frames(self) -> None:
+        """Leave out what is too late; orders stay."""
+        for each in [self._out.get_nowait() for _ in range(self._out.qsize())]:
+            if not isinstance(each, Frames):
+                self._out.put_nowait(each)
+
     def _turn(self, values: dict[str, Value]) -> None:
         self._values |= values
         self._out.put_nowait(Turn(values=values))
@@ -117,14 +133,18 @@ class Link:
         while True:
             try:
                 async with await self._connected() as socket:
+                    self._up = True
                     self._first.put(None)
                     self.reconnects += begun
                     begun, wait_s = True, FIRST_WAIT_S
                     await self._talk(socket)
-            except (OSError, TimeoutError, WebSocketException, EngineError) as error:
+            except (OSError, TimeoutError, WebSocketException, RtsepError) as error:
                 if not begun:
                     self._first.put(error)
                     return
+            self._up = False
+            if self._target.live:
+                self._drop_frames()
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
@@ -141,7 +161,16 @@ class Link:
             proxy=None,
             close_timeout=1,
         )
-        hello = Hello(format=self._format, live=target.live, whole=False, values=dict(self._values))
+        try:
+            await self._greet(socket)
+        except BaseException:
+            await socket.close()
+            raise
+        return socket
+
+    async def _greet(self, socket: ClientConnection) -> None:
+        live = self._target.live
+        hello = Hello(format=self._format, live=live, whole=False, values=dict(self._values))
         await socket.send(hello.model_dump_json())
         try:
             answer = await asyncio.wait_for(socket.recv(), CONNECT_S)
@@ -149,7 +178,6 @@ class Link:
             raise EngineError(error.reason if hasattr(error, "reason") else str(error)) from error
         if not isinstance(answer, str) or not isinstance(answered(answer), Welcome):
             raise EngineError("it does not speak as a server of rtsep does")
-        return socket
 
     async def _talk(self, socket: ClientConnection) -> None:
         if not self._target.live:

@@ -113,13 +113,18 @@ class ServiceWorker:
         self._deliver(done)
 
     def _gather(self) -> bool:
-        """Obey until there is something to do, and a moment longer for those who have sent nothing yet."""
+        """Obey until there is something to do, and a moment longer for those who have sent nothing yet.
+
+        No longer, however much is ordered meanwhile: a client that floods must not keep all others waiting.
+        """
         sessions, until = self._service.sessions, None
         while True:
             ready = len(self._service.ready)
             if ready and until is None:
                 until = time.monotonic() + GATHER_S
-            wait = None if until is None else max(0.0, until - time.monotonic())
+            wait = None if until is None else until - time.monotonic()
+            if wait is not None and wait <= 0:
+                return True
             try:
                 if ready and ready == len(sessions):
                     order = self.orders.get_nowait()

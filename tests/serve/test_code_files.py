@@ -138,3 +138,31 @@ def test_what_cannot_be_edited_is_refused_before_anything_is_written(
     assert rtsep("codes", "encode", tmp_path / "none.wav", target) == 2
     assert not target.exists()
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_what_is_read_is_never_written_over(
+    tmp_path: Path, tiny: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, codes, folder = sound(tmp_path / "in.wav", 500), tmp_path / "in.rtc", tmp_path / "folder"
+    folder.mkdir()
+    assert rtsep("codes", "encode", source, codes, "--bundle", tiny.path) == 0
+    before = source.read_bytes(), codes.read_bytes()
+    words = ("--bundle", tiny.path)
+    for command, path in (("encode", source), ("decode", codes), ("separate", codes)):
+        prompt = ("-p", "speech") if command == "separate" else ()
+        assert rtsep("codes", command, path, path, *prompt, *words) == 2
+        assert "is what is read: name another file to write" in capsys.readouterr().err
+    assert (source.read_bytes(), codes.read_bytes()) == before
+    assert rtsep("codes", "encode", source, folder, *words) == 2
+    assert "it is a folder, name a file in it" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "in.rtc", "in.wav"]
+
+
+def test_a_disk_that_is_full_only_at_the_end_is_one_line_and_leaves_nothing(
+    tmp_path: Path, tiny: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = sound(tmp_path / "in.wav", 500)
+    with builders.full_disk(16):
+        assert rtsep("codes", "encode", source, tmp_path / "x.rtc", "--bundle", tiny.path) == 2
+    assert "make room" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.wav"]

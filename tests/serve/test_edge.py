@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from serving import WAIT_S, served
 from test_code_files import Fine, rtsep, sound
 from torch import Tensor
+from websockets.sync.server import ServerConnection, serve
 
 from rtsep.control import Console, Value
 from rtsep.errors import EngineError
@@ -275,8 +276,9 @@ def test_without_a_server_or_with_the_wrong_address_it_is_one_line(
         assert "503 0 sessions are all this server takes" in capsys.readouterr().err
     assert rtsep(*words, f"ws://{address}") == 2
     assert "no session at" in capsys.readouterr().err
-    assert rtsep(*words, "http://x") == 2
-    assert "give ws://HOST:PORT" in capsys.readouterr().err
+    for wrong in ("http://x", "ws://localhost:99999", "ws://localhost:abc", "ws://[::1"):
+        assert rtsep(*words, wrong) == 2
+        assert "give ws://HOST:PORT" in capsys.readouterr().err
 
 
 def test_a_link_comes_back_by_itself_tells_its_wishes_again_and_loses_nothing_of_a_file(tiny: Bundle) -> None:
@@ -304,3 +306,43 @@ def test_a_link_comes_back_by_itself_tells_its_wishes_again_and_loses_nothing_of
     expected = alone(tiny, Console.of(["rain"]), codes[:20]), alone(tiny, Console.of(["rain"]), codes[20:])
     for found, wanted in zip(whole, expected, strict=True):
         assert np.array_equal(np.concatenate(found), wanted)
+
+
+def test_a_server_that_speaks_otherwise_is_refused(tiny: Bundle) -> None:
+    def echo(socket: ServerConnection) -> None:
+        for message in socket:
+            socket.send(message)
+
+    with serve(echo, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.socket.getsockname()[1]
+        with pytest.raises(EngineError, match="no session at"):
+            Link(CodeFormat.of(tiny), Target(f"ws://127.0.0.1:{port}", live=True))
+        server.shutdown()
+        thread.join(WAIT_S)
+
+
+def test_of_a_live_stream_nothing_is_kept_while_nobody_takes_it(tiny: Bundle) -> None:
+    from test_service import some_codes
+
+    format, codes = CodeFormat.of(tiny), some_codes(tiny, 1)
+    with served(tiny) as (address, _):
+        port = int(address.rpartition(":")[2])
+        link = Link(format, Target(f"ws://{address}", live=True))
+        link.send(Frames(0, codes))
+        assert [frames.number for frames in link.received(WAIT_S)] == [0]
+    link.turn({"prompt/1/text": "rain"})
+    for number in range(1, 5000):
+        link.send(Frames(number, codes))
+    with served(tiny, port=port) as (_, server):
+        found: list[int] = []
+        number = 5000
+        while not found:
+            link.send(Frames(number, codes))
+            number += 1
+            found += [frames.number for frames in link.received(0.1)]
+        assert min(found) >= 5000
+        assert link._out.qsize() < 10
+        assert sum(counts.received for counts in server.house.worker.counts.values()) < 1000
+    link.close()

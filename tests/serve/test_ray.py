@@ -81,14 +81,14 @@ def test_a_batch_on_ray_gives_the_files_of_a_batch_here(
     (folder / "deeper").mkdir(parents=True)
     sound(folder / "a.wav", 3001, 2, 44_100)
     sound(folder / "deeper" / "b.wav", 2000)
-    (folder / "damaged.wav").write_bytes(b"RIFF")
+    (folder / "damaged [live].wav").write_bytes(b"RIFF")
     assert rtsep("codes", "encode", folder / "a.wav", folder / "c.rtc", "--bundle", tiny.path) == 0
     words = ("-p", "speech", "--bundle", tiny.path)
     for name, more in (("here", ()), ("there", ("--ray",))):
         assert rtsep("batch", folder, tmp_path / name, *words, *more) == 2
         said_all = capsys.readouterr().err
         assert "1 of 4 files could not be used" in said_all
-        assert "damaged.wav: cannot read" in said_all
+        assert "damaged [live].wav: cannot read" in said_all
     here, there = (
         {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
         for name in ("here", "there")

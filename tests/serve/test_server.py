@@ -325,3 +325,36 @@ def test_strangers_are_not_let_in_by_accident(tmp_path: Path, monkeypatch: pytes
         run_server(
             "default", "127.0.0.1", 0, sessions=1, threads=1, tls=(tmp_path, tmp_path), open_to_all=False
         )
+
+
+def test_a_live_client_that_floods_keeps_nobody_waiting_and_nothing_piles_up(tiny: Bundle) -> None:
+    codes, many = some_codes(tiny, 40), some_codes(tiny, 512)
+    format, stop, most = CodeFormat.of(tiny), threading.Event(), 0
+    with (
+        served(tiny) as (address, server),
+        client(address, tiny, live=True) as bad,
+        client(address, tiny, prompt__1__text="speech") as good,
+    ):
+
+        def flood() -> None:
+            number = 0
+            while not stop.is_set():
+                bad.send(pack(format, Frames(number, many)))
+                number += len(many)
+
+        def swallow() -> None:
+            try:
+                for _ in bad:
+                    pass
+            except ConnectionClosed:
+                pass
+
+        threads = [threading.Thread(target=each, daemon=True) for each in (flood, swallow)]
+        for thread in threads:
+            thread.start()
+        for number in range(len(codes)):
+            assert len(edited(good, tiny, codes[number : number + 1], number)) == 1
+            most = max(most, server.house.worker.orders.qsize())
+        stop.set()
+        threads[0].join(WAIT_S)
+    assert most <= 10
