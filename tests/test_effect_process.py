@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +40,7 @@ class Effect:
 
 FAULTS = {
     "raise ValueError('what a\\nplugin says')": "it raised ValueError: what a plugin says",
-    "return np.full_like(block, np.nan)": "it returned samples that are not numbers",
+    "return np.full_like(block, np.nan)": "it returned samples that are no numbers, or beyond all sound",
     "return block[:, :100]": "it returned shape (2, 100) instead of (2, 480)",
     "return None": "it returned NoneType instead of an array",
     "os.abort()": "it crashed (signal SIGABRT)",
@@ -189,3 +194,36 @@ def test_a_reserve_is_for_those_who_listen_not_for_files(tmp_path: Path) -> None
         assert rack.latency_samples == 48
     with Rack([spec("Gain")], FORM, reserve_ms=10) as rack:
         assert rack.latency_samples == 0  # it needs no process, and answers at once
+
+
+def within(seconds: float, do: Callable[[], object]) -> None:
+    """Do something that must never block for good."""
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive()
+
+
+def test_an_effect_with_a_large_reserve_that_hangs_does_not_hold_up_the_sound(tmp_path: Path) -> None:
+    x = np.concatenate([marked(), noise(2 * 48_000, 2, level=0.1)])
+    with Rack([faulty(tmp_path, "time.sleep(1000)")], FORM, reserve_ms=1000) as rack:
+        rack._patience.span_s = 0.005
+        within(30, lambda: blocks(rack, x))
+        assert rack.faults[0].startswith("insert 1 (faulty on the sum) is bypassed")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
+def test_an_effect_that_takes_no_knobs_does_not_hold_up_the_sound_and_gets_the_newest(tmp_path: Path) -> None:
+    with Rack([faulty(tmp_path, "pass")], FORM, live=False) as rack:
+        (slot,) = rack.slots
+        assert isinstance(slot._effect, Remote)
+        process = slot._effect._process.pid
+        assert process is not None
+        os.kill(process, signal.SIGSTOP)
+        try:
+            within(30, lambda: [slot._effect.turn("level", number / 20_000) for number in range(20_001)])
+        finally:
+            os.kill(process, signal.SIGCONT)
+        x, deadline = noise(480, 2), time.monotonic() + 20
+        while np.abs(blocks(rack, x)[48:] - x[:-48]).max() > 1e-6:  # level 1
+            assert time.monotonic() < deadline

@@ -21,7 +21,13 @@ from rtsep.errors import ConfigError
 PLUGINS = (".vst3", ".component")
 """Of plugins from elsewhere, which run in a process of their own."""
 
-_LEFT_OUT = ("ExternalPlugin", "IIRFilter", "Plugin", "PluginContainer", "Pedalboard", "Chain", "Mix")
+_LEFT_OUT = (
+    *("ExternalPlugin", "IIRFilter", "Plugin", "PluginContainer", "Pedalboard", "Chain", "Mix"),
+    *(
+        "PitchShift",
+        "GSMFullRateCompressor",
+    ),  # give nothing but silence, block by block (pedalboard's issue 415)
+)
 
 
 def pedalboard() -> ModuleType:

@@ -13,6 +13,10 @@ from rtsep.errors import ConfigError, RtsepError
 
 Samples = NDArray[np.float32]
 
+LOUDEST = 1e10
+"""Of a sample, where full scale is 1: integers of 32 bits fit. What is beyond is no sound, and squares of it
+overflow: measured, 1e20 was followed by seconds of samples that are not numbers."""
+
 
 class EffectError(RtsepError):
     """An effect that cannot go on; its insert lets the sound through from now on."""
@@ -101,8 +105,8 @@ def checked(block: Samples, result: object) -> Samples:
         raise EffectError(f"it returned shape {result.shape} instead of {block.shape}")
     if result.dtype.kind not in "fiu":
         raise EffectError(f"it returned {result.dtype} instead of float32")
-    if not np.isfinite(result).all():
-        raise EffectError("it returned samples that are not numbers")
+    if not (np.abs(result) <= LOUDEST).all():
+        raise EffectError("it returned samples that are no numbers, or beyond all sound")
     return result.astype(np.float32, copy=False)
 
 

@@ -9,7 +9,9 @@ who does not answer at all is ended.
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -105,6 +107,12 @@ class Remote:
         self._ready = np.zeros((form.channels, reserve), np.float32)
         self._missed: tuple[int, ...] = ()
         self._rests_until = 0
+        self._unsent: deque[bytes] = deque()  # blocks that the pipe has had no room for
+        self._room = _room_in(self._sound)
+        # Knobs and windows go out in a thread of their own: whoever does not take them would block the sound.
+        self._orders: dict[str, tuple[str, Value] | None] = {}
+        self._ordered, self._ended = threading.Condition(), False
+        threading.Thread(target=self._send_orders, name="rtsep-effect-knobs", daemon=True).start()
 
     @property
     def knobs(self) -> Knobs:
@@ -141,6 +149,7 @@ class Remote:
                 if not self._sound.poll(self._patience.left_s):
                     raise LateError(_TOO_SLOW if self._too_slow() else _LATE)
                 self._take()
+                self._hand_over()
         except (EOFError, OSError) as error:
             raise EffectError(f"it crashed{self._ending()}") from error
         if not within_reach:
@@ -149,14 +158,29 @@ class Remote:
         return self._ready[:, : block.shape[1]]
 
     def turn(self, name: str, value: Value) -> None:
-        """See ``Effect``."""
-        with contextlib.suppress(OSError):  # it has crashed: the next block says so
-            self._control.send((name, value))
+        """See ``Effect``; of values that wait for it the newest is kept."""
+        self._order(name, (name, value))
 
     def show(self) -> None:
         """Have it open its own window."""
-        with contextlib.suppress(OSError):
-            self._control.send(None)
+        self._order("", None)
+
+    def _order(self, key: str, order: tuple[str, Value] | None) -> None:
+        with self._ordered:
+            self._orders[key] = order
+            self._ordered.notify()
+
+    def _send_orders(self) -> None:
+        """Hand on what is ordered, until the end."""
+        with contextlib.suppress(OSError):  # it has crashed: the next block says so
+            while True:
+                with self._ordered:
+                    self._ordered.wait_for(lambda: self._orders or self._ended)
+                    if self._ended:
+                        return
+                    orders, self._orders = self._orders, {}
+                for order in orders.values():
+                    self._control.send(order)
 
     def end(self) -> None:
         """End the process, whatever it does; returns at once."""
@@ -164,6 +188,9 @@ class Remote:
 
     def close(self) -> None:
         """End the process, and wait until it is gone."""
+        with self._ordered:
+            self._ended = True
+            self._ordered.notify()
         self._process.kill()
         self._process.join()
         self._sound.close()
@@ -182,9 +209,15 @@ class Remote:
             return
         if here != self._sent:  # blocks were left out: what was asked before joins nothing
             self._since = here
-        self._sound.send_bytes(block.tobytes())
+        self._unsent.append(block.tobytes())
         self._sent = here + block.shape[1]
         self._asked.append((here, self._sent))
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Send what the pipe has room for; one that is full would block the sound."""
+        while self._unsent and self._room():
+            self._sound.send_bytes(self._unsent.popleft())
 
     def _take(self) -> None:
         """Add an answer to what is ready."""
@@ -210,6 +243,18 @@ class Remote:
         self._process.join(self._patience.left_s)
         code = self._process.exitcode
         return f" (signal {signal.Signals(-code).name})" if code is not None and code < 0 else ""
+
+
+def _room_in(connection: Connection) -> Callable[[], bool]:
+    """Whether a block can be sent without waiting: a socket says so while three quarters of it are free.
+
+    A pipe of Windows does not tell; there an effect that hangs may hold the sound up.
+    """
+    if sys.platform == "win32":
+        return lambda: True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLOUT)
+    return lambda: bool(poll.poll(0))
 
 
 def _serve(

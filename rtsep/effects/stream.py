@@ -17,7 +17,7 @@ SETTLED_S = 1.0
 """Nothing more is held back after so much silence: settled."""
 
 LONGEST_S = 3.0
-"""An effect that takes longer to settle cannot be live. pedalboard's PitchShift holds back a second."""
+"""An effect that takes longer to settle cannot be live."""
 
 
 class Stream:
