@@ -15,7 +15,7 @@ import soundfile
 
 from rtsep.audio.contract import Samples
 from rtsep.audio.device import find_device
-from rtsep.audio.file import AudioSink, AudioSource
+from rtsep.audio.file import AudioSink, AudioSource, same_file
 from rtsep.audio.live import LiveSink, LiveSource
 from rtsep.config import RunSettings
 from rtsep.control import AFTER, Console
@@ -28,11 +28,19 @@ def is_file(text: str | None) -> bool:
         return False
     suffix = Path(text).suffix.lstrip(".").upper()
     known = {*soundfile.available_formats(), "AIF", "OPUS"}
-    return text == "-" or suffix in known or text.endswith(("/", os.sep)) or Path(text).exists()
+    return text == "-" or suffix in known or text.endswith(("/", os.sep)) or _exists(text)
+
+
+def _exists(text: str) -> bool:
+    """Whether there is such a file; what cannot be one, being too long or out of reach, is none."""
+    try:
+        return Path(text).exists()
+    except OSError:
+        return False
 
 
 def _is_folder(text: str) -> bool:
-    return text.endswith(("/", os.sep)) or Path(text).is_dir()
+    return text.endswith(("/", os.sep)) or (_exists(text) and Path(text).is_dir())
 
 
 def check_ends(settings: RunSettings, json_file: Path | None) -> None:
@@ -51,17 +59,16 @@ def check_ends(settings: RunSettings, json_file: Path | None) -> None:
         raise ConfigError(f"--output {settings.output} is a folder: name a file in it, or ask for --stems")
     if settings.stems and any(spec.place == AFTER for spec in settings.inserts):
         raise ConfigError("--stems makes no sum that an insert could be on: put it on a strip (prompt/1:...)")
-    seen: dict[Path, str] = {}
+    seen: dict[str, str] = {}
     for flag, text in (("--input", settings.input), ("--output", settings.output), ("--json", json_file)):
         if text is None or text == "-" or (flag != "--json" and not is_file(str(text))):
             continue
-        path = Path(text).resolve()
         for other, other_flag in seen.items():
-            if path == other or (path.exists() and other.exists() and path.samefile(other)):
+            if same_file(other, text):
                 raise ConfigError(
                     f"{other_flag} and {flag} are the same file {text}: name another for {flag}"
                 )
-        seen[path] = flag
+        seen[str(text)] = flag
 
 
 def open_source(settings: RunSettings) -> AudioSource | LiveSource:
@@ -79,7 +86,7 @@ def open_sink(
     stems = stem_count(settings, console)
     width = (stems + 1) * channels
     if settings.output is not None and _is_folder(settings.output):
-        return StemFiles(Path(settings.output), sample_rate, channels, console, stems)
+        return StemFiles(Path(settings.output), sample_rate, channels, console, stems, settings.input)
     if settings.output is not None and is_file(settings.output):
         return AudioSink(settings.output, sample_rate, width, raw=settings.raw)
     return LiveSink(find_device(settings.output, "output"), sample_rate, width, settings.block)
@@ -99,13 +106,27 @@ class StemFiles:
         channels: of each.
         console: whose strips are written.
         stems: the first so many.
+        source: what is read meanwhile, and must not be written over.
 
     Raises:
         AudioFileError: a file cannot be made.
+        ConfigError: one of them is the source.
     """
 
-    def __init__(self, folder: Path, sample_rate: int, channels: int, console: Console, stems: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sample_rate: int,
+        channels: int,
+        console: Console,
+        stems: int,
+        source: str | None = None,
+    ) -> None:
         names = [f"{number} {_as_name(console.strips[number - 1].text)}" for number in range(1, stems + 1)]
+        paths = [folder / f"{name.strip()}.wav" for name in (*names, "everything else")]
+        for path in paths:
+            if source is not None and same_file(source, path):
+                raise ConfigError(f"--input {source} would be written over: name another folder for --output")
         self.channels = channels
         self._open = ExitStack()
         try:
@@ -113,10 +134,7 @@ class StemFiles:
         except OSError as error:
             raise AudioFileError(f"cannot make the folder {folder} ({error.strerror})") from error
         with ExitStack() as opened:  # closed again if one of them cannot be made
-            self._sinks = [
-                opened.enter_context(AudioSink(folder / f"{name.strip()}.wav", sample_rate, channels))
-                for name in (*names, "everything else")
-            ]
+            self._sinks = [opened.enter_context(AudioSink(path, sample_rate, channels)) for path in paths]
             self._open = opened.pop_all()
 
     def write(self, samples: Samples) -> None:

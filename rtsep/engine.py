@@ -361,5 +361,9 @@ class Engine:
             self.worker.obey(self._dropouts_before)
         self._take(device, self._chunk_hops)
         self._failsafe.forget()
-        self.worker.restart(self._replacement())
-        device.start(self._prefill)
+        try:
+            self.worker.restart(self._replacement())
+            device.start(self._prefill)
+        except BaseException:
+            device.stop()  # another is opened in its place, and may be kept out by it
+            raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,9 +15,14 @@ from rtsep.errors import AudioFileError
 
 logger = logging.getLogger(__name__)
 
+FLAC_CHANNELS = 8
+"""The most that FLAC takes."""
+
 
 class Recorder:
     """Two FLAC files, ``input.flac`` and ``output.flac``, that begin at the same sample of the input.
+
+    One with more channels than FLAC takes is a WAV file.
 
     ``put`` and ``finish`` are the audio worker's: they only hand over. The files are written by a thread
     of the recorder's own, which ``close`` waits for.
@@ -39,11 +45,23 @@ class Recorder:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AudioFileError(f"cannot make the folder {folder} ({error.strerror})") from error
-        self._paths = folder / "input.flac", folder / "output.flac"
-        widths = channels_in, channels_out
-        self._sinks = [
-            AudioSink(path, sample_rate, width) for path, width in zip(self._paths, widths, strict=True)
+        widths = {"input": channels_in, "output": channels_out}
+        self._paths = [
+            folder / f"{name}.{'flac' if width <= FLAC_CHANNELS else 'wav'}" for name, width in widths.items()
         ]
+        try:
+            with ExitStack() as opened:  # closed again if one of them cannot be made
+                self._sinks = [
+                    opened.enter_context(AudioSink(path, sample_rate, width))
+                    for path, width in zip(self._paths, widths.values(), strict=True)
+                ]
+                opened.pop_all()
+        except AudioFileError:
+            for path in self._paths:
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's files are in it
+                folder.rmdir()
+            raise
         self._first: int | None = None
         self._handed: SimpleQueue[tuple[Samples, Samples] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="rtsep-recorder")

@@ -121,3 +121,15 @@ def test_channels_are_mixed_down_or_spread() -> None:
     assert as_channels(x, 2) is x
     assert np.allclose(as_channels(x, 1)[:, 0], x.mean(axis=1))
     assert np.array_equal(as_channels(x[:, :1], 2), np.repeat(x[:, :1], 2, axis=1))
+
+
+@pytest.mark.parametrize("name", ["everything else.wav", "1 a.wav"])
+def test_a_stem_is_never_written_over_what_is_read(tmp_path: Path, name: str) -> None:
+    with AudioSink(tmp_path / name, 48_000, 1) as sink:
+        sink.write(noise(4800))
+    given = settings(input=str(tmp_path / name), output=f"{tmp_path}/", stems=True)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(ConfigError, match="would be written over: name another folder"):
+        open_sink(given, 48_000, 1, console(Strip("a")))
+    assert (tmp_path / name).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -55,6 +55,16 @@ def test_wav_is_written_with_24_bits_unless_told_otherwise(tmp_path: Path) -> No
     assert soundfile.info(tmp_path / "b.wav").subtype == "FLOAT"
 
 
+def test_wav_has_room_in_its_header_for_more_than_4_gib(tmp_path: Path) -> None:
+    with AudioSink(tmp_path / "a.wav", 8000, 1) as sink:
+        sink.write(noise(250, 1))
+    assert soundfile.info(tmp_path / "a.wav").format in ("WAV", "WAVEX")
+    head = (tmp_path / "a.wav").read_bytes()[
+        :20
+    ]  # of which RF64 takes the place (EBU Tech 3306, section 3.5)
+    assert (head[:4], head[8:16], head[16]) == (b"RIFF", b"WAVEJUNK", 24 + 4 * (head[16] == 28))
+
+
 def test_blocks_have_the_size_asked_for_but_for_the_last(tmp_path: Path) -> None:
     with AudioSink(tmp_path / "a.wav", 8000, 1) as sink:
         sink.write(noise(250, 1))
@@ -162,6 +172,17 @@ def test_empty_or_broken_streams_are_refused() -> None:
             AudioSource("-", stdin=BytesIO(data))
     with pytest.raises(AudioFileError, match="holds no samples"):
         read_all(AudioSource("-", stdin=BytesIO(header)))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_length_that_sox_gives_a_pipe_is_none(channels: int) -> None:
+    sample = 4 * channels
+    said = 0x7FFFF000 // sample * sample  # as sox rounds it
+    header = bytearray(wav.header(8000, channels))
+    header[-4:] = struct.pack("<I", said)
+    assert AudioSource("-", stdin=BytesIO(bytes(header))).length is None
+    header[-4:] = struct.pack("<I", said - sample)
+    assert AudioSource("-", stdin=BytesIO(bytes(header))).length == said // sample - 1
 
 
 def test_a_stream_through_a_real_pipe_comes_through_whole() -> None:

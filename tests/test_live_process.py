@@ -121,6 +121,17 @@ def test_a_process_that_is_killed_is_noticed_and_said(card: None) -> None:
     assert not engine.running
 
 
+def test_a_signal_to_end_is_for_the_program_that_has_it_which_ends_it_in_good_order(
+    engine: rtsep.Engine, tmp_path: Path
+) -> None:
+    until(lambda: engine.status.hops >= 5)
+    os.kill(process_of(engine), signal.SIGTERM)  # as to a whole control group
+    hops = engine.status.hops
+    until(lambda: engine.status.hops >= hops + 20)
+    engine.stop()
+    assert not engine.status.fault
+
+
 def test_it_ends_with_the_program_that_has_it(card: None) -> None:
     program = """
 import os, rtsep

@@ -76,17 +76,24 @@ def test_a_device_that_comes_back_at_another_rate_plays_on_with_what_was_set(tmp
 class GoneDevice(LiveDevice):
     """Goes away between being opened and being started."""
 
+    stops = 0
+
     def start(self, prefill_samples: int) -> None:
-        self.stop()
+        super().stop()
         raise DeviceError("the sound card did not call back")
+
+    def stop(self) -> None:
+        self.stops += 1
+        super().stop()
 
 
 def test_a_device_that_goes_before_it_is_started_is_waited_for_where_it_can_come_back(
     tmp_path: Path,
 ) -> None:
     x = noise(256 * 40)
-    back = LiveDevice(x)
-    engine = engine_on(GoneDevice(x), tmp_path, reopen=lambda unwanted: back)
+    back, gone = LiveDevice(x), [GoneDevice(x) for _ in range(3)]
+    devices = iter([*gone[1:], back])
+    engine = engine_on(gone[0], tmp_path, reopen=lambda unwanted: next(devices))
     engine.start()
     deadline = time.monotonic() + 20
     while back.prefill_samples == 0:
@@ -96,6 +103,7 @@ def test_a_device_that_goes_before_it_is_started_is_waited_for_where_it_can_come
         back.tick()
         assert back.drained()
     engine.stop()
+    assert [device.stops for device in gone] == [1, 1, 1]  # or the next might find it busy
     latency = engine.latency.engine
     assert np.abs(back.played[latency:] - x[: len(x) - latency]).max() <= 1e-4
     with pytest.raises(DeviceError, match="did not call back"):

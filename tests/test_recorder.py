@@ -112,5 +112,15 @@ def test_a_folder_or_a_format_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AudioFileError, match=r"cannot make the folder .*File exists"):
         Recorder(tmp_path / "file", 48_000, 1, 1)
-    with pytest.raises(AudioFileError, match=r"cannot write .*output\.flac, 18 channels"):
-        Recorder(tmp_path / "take", 48_000, 2, 18)  # FLAC has eight
+    with pytest.raises(AudioFileError, match=r"cannot write .*output\.wav, 2000 channels"):
+        Recorder(tmp_path / "take", 48_000, 2, 2000)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_has_more_channels_than_flac_takes_is_a_wav_file(tmp_path: Path) -> None:
+    x, y = noise(4800, 2), noise(4800, 18, seed=1)
+    recorder = Recorder(tmp_path / "take", 48_000, 2, 18)
+    recorder.put(0, x, 0, y)
+    recorder.close()
+    assert np.abs(read(tmp_path / "take" / "input.flac") - x).max() <= 2.0**-23
+    assert np.abs(read(tmp_path / "take" / "output.wav") - y).max() <= 2.0**-23

@@ -45,7 +45,7 @@ _MISSED_S = 1.0
 
 def main(order: dict[str, Any]) -> None:
     """Obey one order; returns when the process is to end."""
-    for number in ("SIGINT", "SIGHUP", "SIGBREAK"):  # they are meant for whoever started this
+    for number in ("SIGINT", "SIGHUP", "SIGBREAK", "SIGTERM"):  # they are meant for whoever started this
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:

@@ -12,6 +12,9 @@ from rtsep.errors import AudioFileError
 _SUBTYPES = {"WAV": "PCM_24", "FLAC": "PCM_24", "AIFF": "PCM_24", "RF64": "PCM_24", "W64": "PCM_24"}
 """Better than the 16 bits libsndfile takes of itself; other formats keep its default."""
 
+_SHRINK_RF64 = 0x1210
+"""libsndfile's SFC_RF64_AUTO_DOWNGRADE: what stays below 4 GiB becomes plain WAV when it is closed."""
+
 
 class FileReader:
     """A file to read; ``sample_rate``, ``channels`` and ``length`` are those of its header."""
@@ -69,9 +72,14 @@ class FileWriter:
             raise AudioFileError(f"unknown format of {path}: end it in .wav, .flac, .ogg or .mp3")
         if path.suffix.lower() == ".opus":
             subtype = subtype or "OPUS"
-        settings: dict[str, Any] = {"format": form, "subtype": subtype or _SUBTYPES.get(form)}
+        subtype = subtype or _SUBTYPES.get(form)
+        # Beyond 4 GiB a WAV file is written to and cannot be read: RF64 can, and is needed only there.
+        grows = form == "WAV" and subtype is not None and soundfile.check_format("RF64", subtype)
+        settings: dict[str, Any] = {"format": "RF64" if grows else form, "subtype": subtype}
         try:
             self._file = soundfile.SoundFile(path, "w", sample_rate, channels, **settings)
+            if grows:
+                soundfile._snd.sf_command(self._file._file, _SHRINK_RF64, soundfile._ffi.NULL, 1)
         except soundfile.LibsndfileError as error:
             said = f"{channels} channels at {sample_rate} Hz: {error.error_string}"
             raise AudioFileError(f"cannot write {path}, {said}") from error

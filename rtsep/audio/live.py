@@ -170,8 +170,8 @@ class LiveSink(_OneWay):
             DeviceError: the device has gone.
         """
         try:
-            if self._run is None and self._transport.queued():
-                self._play()
+            if not self._gone and not self._moving and self._transport.queued():
+                self._play()  # less than a cushion, at the start or after the ring had run dry
             while not self._gone and self._moving:
                 self._pause()
         finally:

@@ -2,7 +2,8 @@
 
 Only what a stream needs; files go through libsndfile (file.py). The layout is that of "Multimedia
 Programming Interface and Data Specifications 1.0" (IBM and Microsoft, 1991); a data size of
-0xFFFFFFFF or 0 means "until the stream ends", as ffmpeg and sox write it.
+0xFFFFFFFF or 0 means "until the stream ends", as ffmpeg writes it, and so does 0x7FFFF000 in whole samples,
+which is what sox says to a pipe.
 """
 
 import struct
@@ -17,7 +18,7 @@ from rtsep.errors import AudioFileError
 Encoding = Literal["f32", "f64", "s16", "s24", "s32", "u8"]
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_UNKNOWN = 0xFFFFFFFF
+_UNKNOWN, _UNKNOWN_TO_SOX = 0xFFFFFFFF, 0x7FFFF000
 _ENCODINGS: dict[tuple[int, int], Encoding] = {
     (_PCM, 8): "u8",
     (_PCM, 16): "s16",
@@ -80,8 +81,9 @@ def read_header(stream: BinaryIO) -> StreamFormat:
         raise AudioFileError(
             f"WAV on stdin of format {tag}, {bits} bits, {channels} channels, {rate} Hz: send PCM or float"
         )
-    unknown = size in (0, _UNKNOWN)
-    return StreamFormat(rate, channels, encoding, None if unknown else size // (channels * _WIDTHS[encoding]))
+    width = channels * _WIDTHS[encoding]
+    unknown = size in (0, _UNKNOWN) or _UNKNOWN_TO_SOX - width < size <= _UNKNOWN_TO_SOX
+    return StreamFormat(rate, channels, encoding, None if unknown else size // width)
 
 
 def header(sample_rate: int, channels: int, length: int | None = None) -> bytes:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Play until whoever has started this asks for the end, or is no more."""
-    for number in ("SIGINT", "SIGHUP", "SIGBREAK"):  # they are meant for whoever has started this
+    for number in ("SIGINT", "SIGHUP", "SIGBREAK", "SIGTERM"):  # all meant for whoever has started this
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
     one_heap()
