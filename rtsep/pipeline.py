@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from rtsep.audio.contract import Samples
 from rtsep.audio.resample import Resampler
 from rtsep.control import PARAMETERS, Console
+from rtsep.effects.protocol import LOUDEST
 from rtsep.effects.rack import Rack
 from rtsep.effects.slot import Delay
 from rtsep.lanes import Lanes
@@ -87,7 +88,7 @@ class Pipeline:
         self.bad_samples = 0
         self.console = Console()
         """Of it only ``RAMPED`` is looked at here; the strips arrive as a condition."""
-        self._at = {name: float(self.console[name]) for name in RAMPED}
+        self._at: dict[str, float] = {}  # where each of RAMPED has got to; it begins where it is set
         self._device = separator.device
         self._fade = Fade(condition.to(self._device))
         self._state = separator.initial_state(1, channels, len(condition), self._decoded)
@@ -176,7 +177,7 @@ class Pipeline:
         return self.timing.chunk_hops if self.live else MOST_HOPS
 
     def _clean(self, chunk: Samples) -> Samples:
-        good = np.isfinite(chunk)
+        good = np.abs(chunk) <= LOUDEST  # which what is not a number is not
         if good.all():
             return chunk
         self.bad_samples += int(good.size - good.sum())
@@ -247,7 +248,7 @@ class Pipeline:
     def _ramp(self, name: str, count: int) -> NDArray[np.float64]:
         """A parameter over the next samples, (count, 1), on its way to where it was set; (1, 1) if there."""
         target, parameter = float(self.console[name]), PARAMETERS[name]
-        start = self._at[name]
+        start = self._at.setdefault(name, target)
         if start == target:
             return np.array([[target]])
         reach = (
