@@ -24,7 +24,9 @@ from rtsep.worker import Worker
 
 CODES = ".rtc"
 
-SUFFIXES = {CODES, ".aif", *(f".{name.lower()}" for name in soundfile.available_formats())} - {".raw"}
+_FORMATS = {"AIF", "OPUS", *soundfile.available_formats()} - {"RAW"}
+
+SUFFIXES = {CODES, *(f".{name.lower()}" for name in _FORMATS)}
 """Of the files that are taken; a raw one does not say what it holds."""
 
 

@@ -158,8 +158,8 @@ def check_writable(path: Path | None) -> Path | None:
         ConfigError: it cannot.
     """
     if path is not None:
-        existed = path.exists()
         try:
+            existed = path.exists()
             path.open("ab").close()
         except OSError as error:
             raise ConfigError(f"cannot write {path} ({error.strerror}): name another file") from error

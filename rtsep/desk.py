@@ -74,6 +74,7 @@ class Desk:
         self._listeners: tuple[Listener, ...] = ()
         self._newest: dict[str, int] = {}  # parameter name to the ticket of the last command that sets it
         self._tickets = 0
+        self._awaited: dict[int, Mapping[str, Value]] = {}  # by ticket: what waits for its words
         self._unheard: dict[str, Value] = {}  # accepted, but the host does not have it yet
         self._unanswered: list[Future[None]] = []
         self._applied, self._pause_s, self._closing = -math.inf, APPLY_S, False
@@ -149,7 +150,7 @@ class Desk:
                     self._load(self._asked, answer)
                 case SavePreset(name):
                     self._hand_over()
-                    self.presets.save(name, self._console)
+                    self.presets.save(name, self._foreseen())
                     self._preset = self._asked = name
                     self._host.apply(self._console, name)
                     answer.set_result(None)
@@ -203,7 +204,18 @@ class Desk:
         if not unknown:
             self._accept(values, preset, ticket, answer)
             return
+        self._awaited[ticket] = values
         self._words.submit(self._learn, unknown, values, preset, ticket, answer)
+
+    def _foreseen(self) -> Console:
+        """The console as it will be once the words on their way are known: what whoever saves it has set."""
+        console = self._console
+        for ticket, values in self._awaited.items():
+            console = _turned(console, self._not_overtaken(values, ticket))
+        return console
+
+    def _not_overtaken(self, values: Mapping[str, Value], ticket: int) -> dict[str, Value]:
+        return {name: value for name, value in values.items() if self._newest[name] == ticket}
 
     def _learn(
         self,
@@ -220,6 +232,7 @@ class Desk:
                     break  # overtaken while it waited: nobody will hear it
                 self._host.learn(text)
         except BaseException as error:
+            self._control.submit(self._awaited.pop, ticket)
             answer.set_exception(error)
             return
         self._control.submit(self._accept, values, preset, ticket, answer)
@@ -228,7 +241,8 @@ class Desk:
         self, values: Mapping[str, Value], preset: str | None, ticket: int, answer: Future[None]
     ) -> None:
         """Turn what has not been overtaken; None keeps the preset's name."""
-        newest = {name: value for name, value in values.items() if self._newest[name] == ticket}
+        self._awaited.pop(ticket, None)
+        newest = self._not_overtaken(values, ticket)
         if not newest:
             answer.set_result(None)
             return

@@ -78,7 +78,7 @@ class Presets:
 
     def names(self) -> list[str]:
         """Every preset's name, in alphabetical order."""
-        return sorted({path.stem for folder in (SHIPPED, self.own) for path in folder.glob("*.toml")})
+        return sorted(self._files())
 
     def prompts(self) -> list[str]:
         """The words of every preset that ships."""
@@ -103,8 +103,12 @@ class Presets:
         found = self._named(name)
         return dict(found.console.items()) | same_rack(console.inserts, found.inserts)
 
+    def _files(self) -> dict[str, Path]:
+        """Every preset's file by its name, whoever has given it that name."""
+        return {path.stem: path for folder in (SHIPPED, self.own) for path in folder.glob("*.toml")}
+
     def _named(self, name: str) -> Preset:
-        if name not in self.names():
+        if name not in self._files():
             raise ConfigError(f"no preset {name!r}: have {', '.join(self.names())}")
         return self.read(name)
 
@@ -114,8 +118,7 @@ class Presets:
         Raises:
             ConfigError: naming file, key and what is allowed.
         """
-        places = [self.own / f"{name}.toml", SHIPPED / f"{name}.toml"] if _NAME.fullmatch(name) else []
-        path = next((place for place in places if place.is_file()), Path(name))
+        path = self._files().get(name, Path(name))
         try:
             if not path.is_file():  # a pipe or a device would never end
                 raise FileNotFoundError(name)

@@ -49,7 +49,7 @@ def surfaces(settings: RunSettings, engine: Engine, desk: Desk, server: OscProce
             stack.enter_context(listening(port_found, MidiSurface(desk, server.tell).hear))
             say(f"MIDI from {port_found.name}")
         if settings.panel:
-            stack.enter_context(_panel(port))
+            stack.enter_context(_panel(host, port))
         yield
 
 
@@ -71,9 +71,10 @@ def _listening(server: OscProcess, settings: RunSettings, engine: Engine, desk: 
 
 
 @contextmanager
-def _panel(port: int) -> Iterator[None]:
+def _panel(host: str, port: int) -> Iterator[None]:
     """A panel in a process of its own, closed at the end if nobody has closed it before."""
-    panel = subprocess.Popen([sys.executable, "-m", "rtsep", "panel", "--port", str(port)])
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # who hears all is found here
+    panel = subprocess.Popen([sys.executable, "-m", "rtsep", "panel", "--host", host, "--port", str(port)])
     try:
         yield
     finally:

@@ -168,6 +168,8 @@ ODD = {
     "for ever": (("--duration", "inf"), "--duration is inf", PROMPT),
     "odd rate": (("--device-rate", "1"), "--device-rate is 1", PROMPT),
     "report nowhere": (("--json", "nowhere/report.json"), "cannot write nowhere/report.json", PROMPT),
+    "endless report": (("--json", "x" * 300), "(File name too long)", PROMPT),
+    "endless output": (("--output", "x" * 300), "no output device", PROMPT),
     "report a folder": (("--json", "."), "cannot write .", PROMPT),
     "unknown parameter": (("--set", "loudness=3"), "--set 'loudness=3': give NAME=VALUE", PROMPT),
     "parameter in words": (("--set", "wet=much"), "--set 'wet=much': 'much' is no number", PROMPT),
@@ -341,6 +343,20 @@ def test_presets_are_listed_with_what_they_are_for(capsys: pytest.CaptureFixture
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == Presets().names()
     assert "no-rain: (not) rain + (not) wind" in lines
+
+
+def test_a_preset_that_is_broken_is_named_and_the_others_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rtsep.presets.user_config_path", lambda _: tmp_path)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "a.toml").write_text("loudness = 3")
+    with pytest.raises(SystemExit) as ended:
+        main(["presets"])
+    found = capsys.readouterr()
+    assert not ended.value.code
+    assert len(found.out.splitlines()) == len(Presets().names()) - 1
+    assert found.err.startswith("a cannot be used: ") and found.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("raw_in", [False, True])

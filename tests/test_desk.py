@@ -241,6 +241,20 @@ def test_what_is_saved_is_what_is_heard_and_becomes_the_preset(desk: Desk, host:
     assert desk.presets.load("mine").wet == 0.5
 
 
+def test_what_is_saved_has_the_words_that_are_on_their_way(desk: Desk, host: SlowHost) -> None:
+    coming = desk.submit(text(1, "new whistle")), desk.submit(text(2, "new nonsense"))
+    overtaken = desk.submit(text(3, "new rumble")), desk.submit(text(3, "rain"))
+    done(desk.submit(SavePreset("gig")))
+    found = desk.presets.load("gig")
+    assert [strip.text for strip in found.strips[:3]] == ["new whistle", "new nonsense", "rain"]
+    host.may_learn.set()
+    done(coming[0], *overtaken)
+    assert isinstance(error_of(coming[1]), CommandError)
+    done(desk.submit(SavePreset("gig")))
+    assert [strip.text for strip in desk.presets.load("gig").strips[:3]] == ["new whistle", "", "rain"]
+    assert desk.presets.load("gig") == desk.console
+
+
 def test_presets_are_stepped_through_around_both_ends(desk: Desk) -> None:
     names = desk.presets.names()
     heard = []

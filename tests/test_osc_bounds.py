@@ -29,6 +29,8 @@ def test_only_who_is_allowed_may_speak_and_this_computer_always(sender: str, per
 
 def test_an_allow_list_is_needed_beyond_this_computer_and_checked() -> None:
     assert not Guard("127.0.0.1").permits("192.168.1.7")
+    own = Guard("192.168.1.2", ["192.168.1.7"])
+    assert [own.permits(f"192.168.1.{number}") for number in (2, 3, 7)] == [True, False, True]
     with pytest.raises(ConfigError, match="say who may send"):
         Guard("192.168.1.2")
     with pytest.raises(ConfigError, match=r"OSC senders: .*write 192\.168\.1\.7"):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from osc_builders import PATIENCE_S, STATUS, Client, Setup, running
 
-from rtsep.control import PARAMETERS, Console, LoadPreset, Record, ResetCounts, SetParameter
+from rtsep.control import PARAMETERS, Console, LoadPreset, Quit, Record, ResetCounts, SetParameter
 from rtsep.errors import ConfigError, EngineError
 from rtsep.osc.address import PARAMETER_AT, address_of
 from rtsep.osc.packet import Message, write, write_bundle
@@ -138,6 +138,13 @@ def test_recording_and_counting_again_are_obeyed(client: Client, setup: Setup) -
     client.send("/rtsep/reset")
     assert client.receive_at("/rtsep/dropouts") == (3,)
     assert setup.host.obeyed == [Record(True), ResetCounts()]
+
+
+def test_quit_is_obeyed_and_needs_no_answer(client: Client, setup: Setup) -> None:
+    client.send("/rtsep/quit")
+    client.send("/rtsep/reset")
+    assert client.receive_at("/rtsep/dropouts") == (3,)
+    assert setup.host.obeyed == [Quit(), ResetCounts()]
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../mine", "C:\\\\mine", ".mine"])

@@ -215,3 +215,12 @@ def test_a_preset_turns_the_knobs_of_effects_that_run_and_refuses_others(presets
 )
 def test_a_table_of_an_effect_that_is_wrong_is_named(presets: Presets, content: bytes, said: str) -> None:
     assert refused(presets, content).startswith(said)
+
+
+def test_a_file_is_a_preset_whoever_has_named_it(presets: Presets, tmp_path: Path) -> None:
+    presets.own.mkdir(parents=True)
+    (presets.own / "speech (copy).toml").write_text("wet = 0.5\n")
+    assert "speech (copy)" in presets.names()
+    assert presets.load("speech (copy)").wet == 0.5
+    with pytest.raises(CommandError, match="cannot be called"):
+        presets.save("speech (copy)", Console())

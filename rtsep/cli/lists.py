@@ -34,9 +34,13 @@ def devices(
 
 
 def presets() -> None:
-    """List the presets."""
+    """List the presets; one that is broken is named on stderr."""
+    from rtsep.errors import RtsepError
     from rtsep.presets import Presets
 
     found = Presets()
     for name in found.names():
-        print(f"{name}: {found.load(name)}")
+        try:
+            print(f"{name}: {found.load(name)}")
+        except RtsepError as error:
+            print(f"{name} cannot be used: {error}", file=sys.stderr)

@@ -117,7 +117,7 @@ def run(
 
 def panel(
     host: Annotated[str, typer.Option(help="Where the engine runs.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Its UDP port for OSC.")] = OSC_PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its UDP port for OSC.")] = OSC_PORT,
 ) -> None:
     """Open the panel: knobs, meters and pictures of an engine that runs, or that it starts."""
     try:

@@ -36,7 +36,8 @@ class Guard:
             networks = tuple(ipaddress.ip_network(each, strict=False) for each in allow)
         except ValueError as error:
             raise ConfigError(f"OSC senders: {error}; write 192.168.1.7 or 192.168.1.0/24") from error
-        if not ipaddress.ip_address(host).is_loopback and not networks:
+        own = ipaddress.ip_address(host)
+        if not own.is_loopback and not networks:
             raise ConfigError(
                 f"OSC on {host} can be reached from elsewhere: say who may send, "
                 "such as 192.168.1.7 or 192.168.1.0/24"
@@ -45,7 +46,7 @@ class Guard:
         @lru_cache(maxsize=256)
         def permits(sender: str) -> bool:
             address = ipaddress.ip_address(sender)
-            return address.is_loopback or any(address in network for network in networks)
+            return address.is_loopback or address == own or any(address in network for network in networks)
 
         self._permits = permits
 

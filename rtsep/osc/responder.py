@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rtsep.control import Bind, Learn, Record, SetParameter, Status
+from rtsep.control import Bind, Learn, Quit, Record, SetParameter, Status
 from rtsep.errors import CommandError, RtsepError
 from rtsep.osc import daws
 from rtsep.osc.address import (
@@ -79,6 +79,8 @@ class Responder:
         if error is not None:
             self._failed(order, error)
             return
+        if isinstance(order.command, Quit):
+            return  # there is no value to answer with, and nobody before long to give it
         for (sender, address), question in order.asks.items():
             if order.sets is not None and not question and sender in self._subscribers:
                 continue  # the echo has told it
