@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from rtsep.models.neighbours import Neighbours
@@ -22,9 +22,9 @@ class FilmHeadConfig(BaseModel):
     """Phrases that a prompt is blended of, see ``Neighbours``; 0 takes its embedding as it is."""
     temperature: PositiveFloat = 0.05
     """Of that blend."""
-    nearness: bool = False
-    """With phrases: the head is also told how near the nearest of them is, so that it can go by the blend
-    less the newer the word is."""
+    nearness: NonNegativeFloat = 0.0
+    """With phrases: the head is also told, so loudly, how far the nearest of them is, so that it can go by
+    the blend less the newer the word is. 0 tells nothing; cosines vary by 0.2, what is beside them by 1."""
 
 
 class FilmHead(nn.Module):
@@ -40,8 +40,8 @@ class FilmHead(nn.Module):
         self.neighbours = (
             Neighbours(config.phrases, config.text, config.temperature) if config.phrases else None
         )
-        self.nearness = config.nearness and self.neighbours is not None
-        inputs = config.text + self.nearness
+        self.nearness = 0.0 if self.neighbours is None else float(config.nearness)
+        inputs = config.text + bool(self.nearness)
         self.hidden = nn.Linear(inputs, config.text_hidden) if config.text_hidden else None
         self.out = nn.Linear(config.text_hidden or inputs, len(neutral))
         with torch.no_grad():
@@ -60,7 +60,7 @@ class FilmHead(nn.Module):
         if self.neighbours is not None:
             embedding, nearness = self.neighbours(embedding, hidden)
             if self.nearness:
-                told = [nearness]
+                told = [self.nearness * (nearness - 1)]  # 0 for a phrase of the bank
         if self.hidden is not None:
             # A unit vector in 384 dimensions has entries of 0.05: bring them to 1, for which layers start.
             embedding = embedding * embedding.shape[-1] ** 0.5

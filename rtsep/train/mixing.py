@@ -41,9 +41,11 @@ class Mixer:
         self._label_weight = self._balance(pool, labels, categories)
         self._strange = torch.tensor([config.strange.get(each, 0.0) for each in categories])
         self._far = phrases.likeness() < config.likeness
+        self._akin = phrases.akin()
         self._shaper = Shaper(pool, config, device)
         start = self.generator.get_state()
-        self._labels(20)  # a data set too small or too much alike shows at once
+        labels = self._labels(20)  # a data set too small or too much alike shows at once
+        self._absent(self._sounding(labels, torch.ones_like(labels, dtype=torch.bool)))
         self.generator.set_state(start)
 
     def _balance(self, pool: Pool, labels: Tensor, categories: list[str]) -> Tensor:
@@ -80,25 +82,34 @@ class Mixer:
         )
         labels = self._labels(config.batch)
         present = torch.arange(slots) < count[:, None]
-        strange = torch.rand(config.batch, slots, generator=generator) < self._strange[labels[:, :slots]]
+        strange = torch.rand(config.batch, slots, generator=generator) < self._strange[labels]
 
         # Prompt p asks for source p, or, where it is absent or there are too few, for a label of its own;
         # one that names a kind ("animal") asks for every source of that kind.
         number = torch.arange(config.prompts).expand(config.batch, -1)
         absent = torch.rand(config.batch, config.prompts, generator=generator) < config.absent
         absent = absent & (number > 0) | (number >= count[:, None])
-        asked = labels.gather(1, torch.where(absent, slots + number, number))
-        sounding = torch.zeros(config.batch, self._count.numel())
-        sounding = sounding.scatter_reduce(1, labels[:, :slots], present.float(), "amax")[:, None]
+        akin = absent & (torch.rand(config.batch, config.prompts, generator=generator) < config.absent_akin)
+        sounding = self._sounding(labels, present)
+        others = torch.stack([self._absent(sounding, akin[:, each]) for each in range(config.prompts)], dim=1)
+        asked = torch.where(absent, others, labels.gather(1, number.clamp(max=slots - 1)))
         of_source = (number[..., None] == torch.arange(slots)) & ~absent[..., None]
         new = (of_source & strange[:, None]).any(dim=-1)
         prompts = self.phrases.draw(
-            asked, generator, config.text_noise, config.hide, config.hide_others, sounding, new
+            asked,
+            generator,
+            config.text_noise,
+            config.hide,
+            config.hide_others,
+            sounding[:, None],
+            new,
+            hide_partly=config.hide_partly,
+            known=akin,
         )
-        wanted = prompts.covers.gather(2, labels[:, None, :slots].expand(-1, config.prompts, -1))
-        wanted = wanted * (of_source | ~strange[:, None])
+        wanted = prompts.covers.gather(2, labels[:, None].expand(-1, config.prompts, -1))
+        wanted = wanted * (of_source | ~strange[:, None] | prompts.broad[..., None])
 
-        sources = labels[:, :slots].flatten()
+        sources = labels.flatten()
         within = torch.rand(len(sources), generator=generator) * self._count[sources]
         clips = self._clips[self._first[sources] + within.long().minimum(self._count[sources] - 1)]
         wanted, embeddings, hidden = send((wanted, prompts.embeddings, prompts.hidden), self.device)
@@ -106,15 +117,33 @@ class Mixer:
         targets = torch.einsum("bps,bst->bpt", wanted, waves)
         return Batch(waves.sum(dim=1, keepdim=True), targets, embeddings, hidden)
 
+    def _sounding(self, labels: Tensor, present: Tensor) -> Tensor:
+        """Which labels are in each mixture, (batch, labels), 1 or 0."""
+        nothing = torch.zeros(len(labels), self._count.numel())
+        return nothing.scatter_reduce(1, labels, present.float(), "amax")
+
+    def _absent(self, sounding: Tensor, akin: Tensor | None = None) -> Tensor:
+        """A label for each mixture, unlike what sounds; where it is to be, of one kind with some of it."""
+        weight = self._label_weight * (sounding @ (~self._far).float() == 0)
+        if not weight.any(dim=1).all():
+            raise ConfigError(
+                "a mixture needs a label that is unlike all that sounds: bring more, or shorten "
+                "mixing.sources or raise likeness"
+            )
+        if akin is not None:
+            of_one_kind = weight * (sounding @ self._akin.float() > 0)
+            weight = torch.where((akin & of_one_kind.any(dim=1))[:, None], of_one_kind, weight)
+        return choose(weight, self.generator)
+
     def _labels(self, batch: int) -> Tensor:
-        """Labels that prompts can tell apart, (batch, sources + prompts)."""
-        needed = len(self.config.sources) + self.config.prompts
+        """Labels that prompts can tell apart, (batch, sources)."""
+        needed = len(self.config.sources)
         weight, chosen = self._label_weight.expand(batch, -1), []
         for number in range(needed):
             if not weight.any(dim=1).all():
                 raise ConfigError(
                     f"a mixture needs {needed} labels that are unlike each other, but only {number} are "
-                    "left: bring more, or shorten mixing.sources, lower mixing.prompts or raise likeness"
+                    "left: bring more, or shorten mixing.sources or raise likeness"
                 )
             label = choose(weight, self.generator)
             chosen.append(label)

@@ -23,6 +23,8 @@ class MixingConfig(BaseModel):
     """Probability of 1, 2, ... sources."""
     absent: float = 0.2
     """Probability that a prompt after the first names nothing in the mixture."""
+    absent_akin: float = 0.0
+    """How often such a prompt, then in words that are known, is for a sound of one kind with what sounds."""
     categories: dict[str, float] = {"event": 0.45, "speech": 0.3, "music": 0.25}
     draw: Literal["labels", "captions"] = "labels"
     """labels: sources of different labels, asked for in many words. captions: any clips, each asked for by
@@ -54,6 +56,9 @@ class MixingConfig(BaseModel):
     """Length, at most, of the noise added to text embeddings of length 1: as far off as a paraphrase is."""
     hide: float = 0.3
     """Probability that a prompt must be understood by others' phrases, as if it were a new word."""
+    hide_partly: float = 0.0
+    """Probability that it must be understood without its own phrase and half of those that mean the same, as
+    if it were put in other words."""
     hide_others: tuple[float, float] = (0.0, 0.0)
     """Range of the share of all other labels and kinds whose phrases are then hidden as well."""
     likeness: float = 0.55

@@ -34,6 +34,8 @@ class Prompts(NamedTuple):
     """(*S, labels), 1 for every label that the phrase asks for, 0 for the others."""
     hidden: Tensor
     """(*S, bank), True for phrases of the bank that must not help to understand this one."""
+    broad: Tensor
+    """(*S,), True for phrases that name a whole category."""
 
 
 class Phrases:
@@ -86,6 +88,11 @@ class Phrases:
         number = {kind: 2 * count + index for index, kind in enumerate(kinds)}
         for index, row in enumerate(kinds_of):
             self._covers[[number[kind] for kind in row], index] = 1
+        self._broad = torch.zeros(len(groups), dtype=torch.bool)
+        self._broad[[number[kind] for kind in kinds if kind in category.values()]] = True
+        self._place = torch.full((len(kept),), -1)
+        self._place[in_bank] = torch.arange(len(in_bank))
+        """Where in the bank a phrase is, -1 where it is not."""
         self._asks = torch.cat([torch.eye(count), self._covers[labelled:]])
         """(owners, labels), 1 for every label that an owner's phrases ask for."""
         # (labels, groups): the probability of asking for a label by each group.
@@ -102,6 +109,11 @@ class Phrases:
         bare = self._embeddings[self._first[: 2 * len(self.labels) : 2]]
         return bare @ bare.T
 
+    def akin(self) -> Tensor:
+        """Whether two labels are of one kind, their category left aside, (labels, labels)."""
+        fine = self._covers[2 * len(self.labels) :][~self._broad[2 * len(self.labels) :]]
+        return fine.T @ fine > 0
+
     def draw(
         self,
         labels: Tensor,
@@ -111,6 +123,9 @@ class Phrases:
         hide_others: tuple[float, float] = (0.0, 0.0),
         sounding: Tensor | None = None,
         new: Tensor | None = None,
+        *,
+        hide_partly: float = 0.0,
+        known: Tensor | None = None,
     ) -> Prompts:
         """A random way of asking for each label.
 
@@ -126,23 +141,36 @@ class Phrases:
             sounding: (*S, labels), True for what is in the mixture. Of phrases that ask for any of it that
                 the prompt does not ask for, no new word is blended: it would name something else.
             new: of the shape of labels, True for prompts that are made new words in any case.
+            hide_partly: probability that the phrase itself is hidden and half of its label's own, or of its
+                kind's: what it is to be put in other words.
+            known: of the shape of labels, True for prompts of which nothing is hidden.
         """
         group = choose(self._weight[labels.flatten()], generator).view(labels.shape)
         count = self._count[group]
         pick = (torch.rand(labels.shape, generator=generator) * count).long().minimum(count - 1)
         embedding = self._embeddings[self._first[group] + pick]
         covers = self._covers[group]
-        hidden = torch.rand(labels.shape, generator=generator) < hide
+        chance = torch.rand(labels.shape, generator=generator)
+        hidden, partly = chance < hide, (hide <= chance) & (chance < hide + hide_partly)
         new = hidden if new is None else hidden | new
+        if known is not None:
+            new, partly = new & ~known, partly & ~known
         low, high = hide_others
         share = low + (high - low) * torch.rand(labels.shape, generator=generator)
         away = torch.rand(*labels.shape, len(self._asks), generator=generator) < share[..., None]
-        for own in (labels, self._owner_of(group)):
+        owners = labels, self._owner_of(group)
+        for own in owners:
             away = away.scatter(-1, own[..., None], True)
         if sounding is not None:
             away |= (sounding * (1 - covers)) @ self._asks.T > 0
         away &= new[..., None]
-        return Prompts(blur(embedding, noise, generator), covers, away.index_select(-1, self._owner))
+        in_bank = away.index_select(-1, self._owner)
+        if hide_partly:
+            mine = (self._owner == owners[0][..., None]) | (self._owner == owners[1][..., None])
+            itself = torch.arange(len(self._owner)) == self._place[self._first[group] + pick][..., None]
+            half = torch.rand(in_bank.shape, generator=generator) < 0.5
+            in_bank |= (partly & ~new)[..., None] & mine & (half | itself)
+        return Prompts(blur(embedding, noise, generator), covers, in_bank, self._broad[group])
 
     def _owner_of(self, group: Tensor) -> Tensor:
         """Groups to the labels or kinds that they belong to: a label has two, a kind one."""

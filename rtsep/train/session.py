@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import torch
 from platformdirs import user_cache_path
@@ -66,7 +67,7 @@ def train_session(
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32, where bfloat16 is not used
     pool, embed_phrases = _data(data, recipe)
-    mixer = _batches(pool, embed_phrases, recipe, device, recipe.seed + ranks.number)
+    mixer = _batches(pool, embed_phrases, recipe, device, _seed(recipe, weights) + ranks.number)
     recipe = _with_bank(recipe, len(mixer.bank), weights)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compile=compile)
     with progress_bar() as progress:
@@ -80,6 +81,14 @@ def train_session(
     if parts is not None and ranks.number == 0:
         write_parts(parts, trainer.parts())
     leave_ranks()
+
+
+def _seed(recipe: Recipe, start: Separator | None) -> int:
+    """Of the mixtures: what goes on from another run by the same recipe must not hear the same again."""
+    if start is None:
+        return recipe.seed
+    weights = (weight.detach().cpu().numpy().tobytes() for weight in start.film_head.parameters())
+    return recipe.seed + crc32(b"".join(weights))
 
 
 def _with_codec(recipe: Recipe, start: Separator | None) -> Recipe:

@@ -45,8 +45,9 @@ def start_from(start: Separator, separator: Separator) -> None:
     """
     weights = start.state_dict()
     _grow(weights, start, separator)
-    if separator.film_head.nearness and not start.film_head.nearness and HEAD in weights:
-        weights[HEAD] = nn.functional.pad(weights[HEAD], (0, 1))
+    told, now = start.film_head.nearness, separator.film_head.nearness
+    if now and HEAD in weights:
+        weights[HEAD] = _told(weights[HEAD], told / now) if told else nn.functional.pad(weights[HEAD], (0, 1))
     own = separator.state_dict()
     if BANK not in own:
         weights.pop(BANK, None)
@@ -58,6 +59,11 @@ def start_from(start: Separator, separator: Separator) -> None:
         raise ConfigError(
             f"the weights to start from do not fit the recipe: {str(error).splitlines()[1].strip()}"
         ) from error
+
+
+def _told(weight: Tensor, share: float) -> Tensor:
+    """A head's first layer, whose last input, how new a word is, has become louder: it counts as it did."""
+    return torch.cat([weight[:, :-1], share * weight[:, -1:]], dim=1)
 
 
 def _grow(weights: Weights, start: Separator, separator: Separator) -> None:

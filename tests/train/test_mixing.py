@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -9,13 +10,13 @@ import pytest
 import torch
 from builders import MASKER
 from torch import Tensor
-from train_builders import LABELS, MIXING, RATE, mixer
+from train_builders import LABELS, MIXING, RATE, VOCABULARY, mixer
 
 from rtsep.errors import ConfigError
 from rtsep.train.mixing import Mixer
 from rtsep.train.mixture import Batch, MixingConfig
 from rtsep.train.pool import Pool
-from rtsep.train.vocabulary import Vocabulary
+from rtsep.train.vocabulary import Entry, Vocabulary
 
 
 def draw_with_sources(drawer: Mixer) -> tuple[Tensor, Batch]:
@@ -85,9 +86,35 @@ def test_labels_that_mean_nearly_the_same_never_meet(pool: Pool) -> None:
     drawer = mixer(pool)
     likeness = drawer.phrases.likeness()
     labels = drawer._labels(300)
-    assert labels.shape == (300, 4)
-    between = likeness[labels[:, :, None], labels[:, None, :]]
-    assert (between < MIXING.likeness).logical_or(torch.eye(4, dtype=torch.bool)).all()
+    assert labels.shape == (300, 2)
+    assert (likeness[labels[:, 0], labels[:, 1]] < MIXING.likeness).all()
+    sounding = drawer._sounding(labels, torch.ones(300, 2, dtype=torch.bool))
+    absent = drawer._absent(sounding)
+    assert (likeness[labels, absent[:, None]] < MIXING.likeness).all()
+    assert len(absent.unique()) == len(drawer.phrases.labels)
+
+
+AKIN = {
+    *itertools.combinations(("click", "hiss", "rumble"), 2),
+    *itertools.combinations(("high tone", "low tone", "middle tone"), 2),
+}
+
+
+def test_an_absent_sound_may_be_of_one_kind_with_what_sounds(pool: Pool) -> None:
+    category = {"event": Entry(), "music": Entry()}  # to be of one of these is no kinship
+    vocabulary = Vocabulary(kinds=VOCABULARY.kinds | category, labels=VOCABULARY.labels)
+    drawer = mixer(pool, vocabulary=vocabulary)
+    names, kin = drawer.phrases.labels, drawer.phrases.akin()
+    assert {(names[one], names[other]) for one, other in kin.nonzero().tolist() if one < other} == AKIN
+    present = torch.tensor([[names.index(label)] for label in ("click", "hiss", "rumble") for _ in range(50)])
+    sounding = drawer._sounding(present, torch.ones_like(present, dtype=torch.bool))
+    absent = drawer._absent(sounding, torch.ones(len(present), dtype=torch.bool))
+    assert kin[present[:, 0], absent].all()
+    assert (present[:, 0] != absent).all()
+    alone = torch.zeros(1, len(names))
+    assert drawer._absent(alone, torch.ones(1, dtype=torch.bool)).shape == (
+        1,
+    )  # nothing is of one kind with it
 
 
 @pytest.mark.parametrize(
@@ -97,7 +124,12 @@ def test_labels_that_mean_nearly_the_same_never_meet(pool: Pool) -> None:
             MIXING.model_copy(update={"sources": (0.1, 0.1, 0.1, 0.7), "prompts": 4}), id="few-labels"
         ),
         pytest.param(MIXING.model_copy(update={"likeness": -1.0}), id="all-alike"),
-        pytest.param(MIXING.model_copy(update={"categories": {"event": 1.0, "music": 0}}), id="few-of-them"),
+        pytest.param(
+            MIXING.model_copy(
+                update={"categories": {"event": 1.0, "music": 0}, "sources": (0.1, 0.1, 0.1, 0.7)}
+            ),
+            id="few-of-them",
+        ),
     ],
 )
 def test_a_pool_that_cannot_fill_a_mixture_is_refused_in_one_line(pool: Pool, config: MixingConfig) -> None:

@@ -157,6 +157,33 @@ def test_a_kind_that_is_made_a_new_word_has_its_own_phrases_hidden_too(pool: Poo
         assert torch.equal(prompts.hidden[:, phrase(known, words)], of_kind)
 
 
+def test_other_words_are_understood_without_themselves_and_half_of_those_that_mean_the_same(
+    pool: Pool,
+) -> None:
+    known = phrases(pool)
+    number = torch.full((DRAWS,), known.labels.index("hiss"))
+    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide_partly=0.5)
+    of_label = prompts.covers.sum(dim=-1) == 1
+    for words in ("hiss", "white noise", "ssh"):
+        itself = of_label & ((prompts.embeddings @ BagOfWords()([words])[0]) > 0.999)
+        assert prompts.hidden[itself, phrase(known, words)].float().mean().item() == pytest.approx(
+            0.5, abs=0.08
+        )
+        share = prompts.hidden[of_label & ~itself, phrase(known, words)].float().mean().item()
+        assert share == pytest.approx(0.25, abs=0.05)
+    for words in ("rumble", "high tone"):
+        assert not prompts.hidden[:, phrase(known, words)].any()
+    plain = known.draw(
+        number,
+        torch.Generator().manual_seed(0),
+        0.0,
+        hide=0.5,
+        hide_partly=0.5,
+        known=torch.ones(DRAWS, dtype=torch.bool),
+    )
+    assert not plain.hidden.any()
+
+
 def test_no_new_word_is_made_of_phrases_for_something_else_that_sounds(pool: Pool) -> None:
     known = phrases(pool)
     number = torch.full((DRAWS,), known.labels.index("hiss"))
