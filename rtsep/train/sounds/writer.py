@@ -6,7 +6,6 @@ import csv
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -71,9 +70,9 @@ class Writer:
             raise ConfigError("no sound was found")
         self._rows.sort(key=lambda row: (row["category"], row["label"], row["path"]))
         held_out = [row for row in self._rows if is_held_out(row)]
-        write_mixtures(held_out, self._out, self._out / MIXTURES)
-        kept = (row for row in self._rows if not is_held_out(row))
-        _write_table(self._out / TABLE, chain(others, kept))
+        kept = [*others, *(row for row in self._rows if not is_held_out(row))]
+        write_mixtures(held_out, {row["label"] for row in kept}, self._out, self._out / MIXTURES)
+        _write_table(self._out / TABLE, kept)
 
     @property
     def summary(self) -> str:
