@@ -203,3 +203,49 @@ def test_switched_off_is_the_untouched_sound_and_back_without_a_step() -> None:
     assert np.abs(np.diff(np.concatenate([on, off, back]), axis=0)).max() <= 0.25 / 480 * 1.01
     assert off[-1, 0] == 0.5
     assert back[-1, 0] == pytest.approx(0.25, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text", ["Delay:delay_seconds=0.5,mix=1", "Reverb", str(ZAM / "ZamDelay.vst3"), "echo.py"]
+)
+@pytest.mark.usefixtures("zam_plugins")
+def test_what_is_switched_on_again_does_not_go_on_with_what_it_heard_before(
+    tmp_path: Path, text: str
+) -> None:
+    if text == "echo.py":
+        text = str(tmp_path / text)
+        Path(text).write_text(
+            "import numpy as np\n"
+            "class Effect:\n"
+            "    def __init__(self, *_): self.clear()\n"
+            "    def clear(self): self.kept = 0\n"
+            "    def process(self, block):\n"
+            "        block = block + 0.9 * self.kept\n"
+            "        self.kept = block\n"
+            "        return block\n"
+        )
+    x, silence = noise(24_000, 2, level=0.3), np.zeros((24_000, 2), np.float32)
+    with Rack([spec(text)], FORM, live=False) as rack:
+        blocks(rack, x)
+        rings = np.abs(blocks(rack, silence)).max()
+        blocks(rack, x)
+        rack.turn([rack.inserts[0].turned("enable", False)])
+        blocks(rack, silence)
+        rack.turn([rack.inserts[0].turned("enable", True)])
+        assert np.abs(blocks(rack, silence)).max() < 1e-4 < 0.01 < rings
+        assert rack.faults == ("",)
+
+
+@pytest.mark.parametrize("text", ["BrickwallLimiter:lookahead_ms=3", str(MAXIM)])
+@pytest.mark.usefixtures("zam_plugins")
+def test_what_is_switched_on_again_is_as_late_as_before(text: str) -> None:
+    x = noise(24_000, 2, level=0.01)
+    with Rack([spec(text)], FORM, live=False) as rack:
+        blocks(rack, x)
+        rack.turn([rack.inserts[0].turned("enable", False)])
+        blocks(rack, x)
+        rack.turn([rack.inserts[0].turned("enable", True)])
+        y = blocks(rack, x)
+        lag = rack.latency_samples
+        assert rack.faults == ("",)
+    assert np.abs(y[2 * lag + 480 :] - x[lag + 480 : len(x) - lag]).max() <= 1e-6

@@ -107,6 +107,11 @@ class Builtin:
         """See ``Effect``."""
         setattr(self._plugin, name, value)
 
+    def clear(self) -> None:
+        """See ``Effect``."""
+        self._plugin.reset()
+        self._stream.clear()
+
     def end(self) -> None:
         """There is nothing to let go of."""
 
@@ -157,6 +162,12 @@ class External:
         """See ``Effect``."""
         for plugin in self.plugins:
             setattr(plugin, name, value)
+
+    def clear(self) -> None:
+        """See ``Effect``."""
+        for plugin in self.plugins:
+            plugin.reset()
+        self._stream.clear()
 
     def end(self) -> None:
         """There is nothing to let go of: it goes with its process."""

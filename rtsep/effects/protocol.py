@@ -88,6 +88,10 @@ class Effect(Protocol):
         """Set a parameter; returns at once."""
         ...
 
+    def clear(self) -> None:
+        """Forget what was heard, and all that still rings of it; returns at once."""
+        ...
+
     def end(self) -> None:
         """It is not needed any more; returns at once."""
         ...

@@ -42,6 +42,8 @@ costs a wait, and the machine may have less to do then."""
 _LATE = "it has not answered in time"
 _TOO_SLOW = f"too slow {MISSES} times in {MISSES_S:g} s, it is left alone for {REST_S:g} s"
 _FINE, _WRONG = b"+", b"-"
+_CLEAR = b""
+"""In place of a block: forget what was heard. There is no answer."""
 
 
 class Patience:
@@ -160,6 +162,12 @@ class Remote:
     def turn(self, name: str, value: Value) -> None:
         """See ``Effect``; of values that wait for it the newest is kept."""
         self._order(name, (name, value))
+
+    def clear(self) -> None:
+        """See ``Effect``; what it was to answer a block later, within its reserve, still comes."""
+        self._unsent.append(_CLEAR)
+        with contextlib.suppress(OSError):  # it has crashed: the next block says so
+            self._hand_over()
 
     def show(self) -> None:
         """Have it open its own window."""
@@ -289,7 +297,12 @@ def _play(effect: Effect, form: Format, sound: Connection) -> None:
     hurry(BESIDE)  # the audio worker waits for it, and must never have to wait for one that spins
     with contextlib.suppress(EOFError, OSError):
         while True:
-            block = np.frombuffer(sound.recv_bytes(), np.float32).reshape(form.channels, -1)
+            message = sound.recv_bytes()
+            if message == _CLEAR:
+                with contextlib.suppress(Exception):  # it then remembers
+                    effect.clear()
+                continue
+            block = np.frombuffer(message, np.float32).reshape(form.channels, -1)
             try:
                 answer = _FINE + b"\0\0\0" + np.ascontiguousarray(effect.process(block)).tobytes()
             except EffectError as error:

@@ -18,7 +18,8 @@ class Script:
 
     Its ``process`` takes (channels, n) float32 samples and returns as many, ``latency_samples`` late (0 if
     it does not say). ``PARAMETERS`` names its attributes that turn, with first, lowest and highest value, and
-    a unit if there is one: ``{"depth": (0.5, 0.0, 1.0), "on": (True,)}``.
+    a unit if there is one: ``{"depth": (0.5, 0.0, 1.0), "on": (True,)}``. Its ``clear``, if it has one,
+    forgets what was heard before: it is called when the effect is switched on again.
 
     Args:
         path: of the file.
@@ -52,6 +53,11 @@ class Script:
     def turn(self, name: str, value: Value) -> None:
         """See ``Effect``."""
         setattr(self._effect, name, value)
+
+    def clear(self) -> None:
+        """See ``Effect``."""
+        if hasattr(self._effect, "clear"):
+            self._effect.clear()
 
     def end(self) -> None:
         """There is nothing to let go of: it goes with its process."""

@@ -50,6 +50,7 @@ class Slot:
         self._share = 1.0 if insert.enable else 0.0
         self._last = np.zeros(form.channels, np.float32)  # how far the effect was from the untouched sound
         self._gone = False
+        self._rested = False  # it has not been fed, as it was switched off
 
     @property
     def latency_samples(self) -> int:
@@ -78,7 +79,10 @@ class Slot:
             return x
         dry, wet = self._dry.push(x), None
         wanted = 1.0 if self.insert.enable and not self._gone else 0.0
-        if wanted or (self._share and not self._gone):
+        if wanted and not self._share and self._rested:
+            self._clear()
+        self._rested = not wanted and not self._share
+        if not self._rested and not self._gone:
             wet = self._asked(x)
         if wet is None:
             return self._left(dry)
@@ -112,6 +116,13 @@ class Slot:
             self._effect.turn(name, value)
         except Exception as error:  # as above
             self._end(f"{name} = {value!r} made it raise {type(error).__name__}: {error}")
+
+    def _clear(self) -> None:
+        """It is switched on again: what it heard before has nothing to do with what comes."""
+        try:
+            self._effect.clear()
+        except Exception as error:  # as above
+            self._end(f"it raised {type(error).__name__}: {error}")
 
     def _end(self, why: str) -> None:
         self.fault = f"{self.insert} is bypassed: {' '.join(why.split())}"

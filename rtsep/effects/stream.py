@@ -36,12 +36,12 @@ class Stream:
         self, process: Callable[[Samples], Samples], form: Format, reported_samples: Callable[[], int]
     ) -> None:
         self._process, self._reported = process, reported_samples
-        held, most = self._prime(form)
+        held, self._most = self._prime(form)
         self._promised = reported_samples()
         # What it leaves out is right in time; what it does not leave out is late by what it reports.
         inside = self._promised if held < self._promised else 0
-        self.latency_samples = most + inside
-        self._ready = np.zeros((form.channels, most - held), np.float32)
+        self.latency_samples = self._most + inside
+        self._ready = np.zeros((form.channels, self._most - held), np.float32)
 
     def _prime(self, form: Format) -> tuple[int, int]:
         """Samples held back now, and at most, once silence has gone through."""
@@ -57,6 +57,10 @@ class Stream:
                 raise EffectError(f"it holds back more than {LONGEST_S:g} s of sound")
         # Blocks of changing length may one day be shorter than in this second.
         return held, most + (form.block if uneven > 1 else 0)
+
+    def clear(self) -> None:
+        """The plugin has been reset: it holds nothing back any more, and will hold back as much as before."""
+        self._ready = np.zeros((len(self._ready), self._most), np.float32)
 
     def __call__(self, block: Samples) -> Samples:
         """As many samples as were given.
