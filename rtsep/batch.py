@@ -78,7 +78,7 @@ class FileSeparator:
             with AudioSource(source) as audio:
                 rate, channels = audio.sample_rate, audio.channels
                 pipeline = Pipeline(self._separator, self._condition, rate, channels)
-                with AudioSink(partial, rate, channels) as sink:
+                with AudioSink(partial, rate, channels, length=audio.length) as sink:
                     render(Worker(pipeline, self._console), audio.blocks(rate), sink)
             partial.replace(target)
         finally:

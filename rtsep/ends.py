@@ -80,15 +80,15 @@ def open_source(settings: RunSettings) -> AudioSource | LiveSource:
 
 
 def open_sink(
-    settings: RunSettings, sample_rate: int, channels: int, console: Console
+    settings: RunSettings, sample_rate: int, channels: int, console: Console, length: int | None = None
 ) -> AudioSink | LiveSink | StemFiles:
-    """The output, for (n, outputs * channels) samples."""
+    """The output, for (n, outputs * channels) samples, ``length`` in all where that is known."""
     stems = stem_count(settings, console)
     width = (stems + 1) * channels
     if settings.output is not None and _is_folder(settings.output):
-        return StemFiles(Path(settings.output), sample_rate, channels, console, stems, settings.input)
+        return StemFiles(Path(settings.output), sample_rate, channels, console, stems, settings.input, length)
     if settings.output is not None and is_file(settings.output):
-        return AudioSink(settings.output, sample_rate, width, raw=settings.raw)
+        return AudioSink(settings.output, sample_rate, width, raw=settings.raw, length=length)
     return LiveSink(find_device(settings.output, "output"), sample_rate, width, settings.block)
 
 
@@ -107,6 +107,7 @@ class StemFiles:
         console: whose strips are written.
         stems: the first so many.
         source: what is read meanwhile, and must not be written over.
+        length: samples that are to come, where that is known.
 
     Raises:
         AudioFileError: a file cannot be made.
@@ -121,6 +122,7 @@ class StemFiles:
         console: Console,
         stems: int,
         source: str | None = None,
+        length: int | None = None,
     ) -> None:
         names = [f"{number} {_as_name(console.strips[number - 1].text)}" for number in range(1, stems + 1)]
         paths = [folder / f"{name.strip()}.wav" for name in (*names, "everything else")]
@@ -134,7 +136,9 @@ class StemFiles:
         except OSError as error:
             raise AudioFileError(f"cannot make the folder {folder} ({error.strerror})") from error
         with ExitStack() as opened:  # closed again if one of them cannot be made
-            self._sinks = [opened.enter_context(AudioSink(path, sample_rate, channels)) for path in paths]
+            self._sinks = [
+                opened.enter_context(AudioSink(path, sample_rate, channels, length=length)) for path in paths
+            ]
             self._open = opened.pop_all()
 
     def write(self, samples: Samples) -> None:

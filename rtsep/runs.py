@@ -146,7 +146,7 @@ def _run_stream(
 
         quiet = False
         try:
-            with _until_interrupted(), open_sink(settings, rate, channels, console) as sink:
+            with _until_interrupted(), open_sink(settings, rate, channels, console, total) as sink:
                 ends.append(sink)
                 with _shown(worker, total, lost) as heard:
                     render(worker, blocks, sink, heard)

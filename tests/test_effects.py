@@ -205,12 +205,13 @@ def test_switched_off_is_the_untouched_sound_and_back_without_a_step() -> None:
     assert back[-1, 0] == pytest.approx(0.25, abs=1e-4)
 
 
+@pytest.mark.parametrize("reserve_ms", [0, 100])
 @pytest.mark.parametrize(
     "text", ["Delay:delay_seconds=0.5,mix=1", "Reverb", str(ZAM / "ZamDelay.vst3"), "echo.py"]
 )
 @pytest.mark.usefixtures("zam_plugins")
 def test_what_is_switched_on_again_does_not_go_on_with_what_it_heard_before(
-    tmp_path: Path, text: str
+    tmp_path: Path, text: str, reserve_ms: float
 ) -> None:
     if text == "echo.py":
         text = str(tmp_path / text)
@@ -225,7 +226,8 @@ def test_what_is_switched_on_again_does_not_go_on_with_what_it_heard_before(
             "        return block\n"
         )
     x, silence = noise(24_000, 2, level=0.3), np.zeros((24_000, 2), np.float32)
-    with Rack([spec(text)], FORM, live=False) as rack:
+    with Rack([spec(text)], FORM, reserve_ms=reserve_ms) as rack:
+        rack._patience.span_s = 60
         blocks(rack, x)
         rings = np.abs(blocks(rack, silence)).max()
         blocks(rack, x)
@@ -233,6 +235,7 @@ def test_what_is_switched_on_again_does_not_go_on_with_what_it_heard_before(
         blocks(rack, silence)
         rack.turn([rack.inserts[0].turned("enable", True)])
         assert np.abs(blocks(rack, silence)).max() < 1e-4
+        blocks(rack, silence)
         assert rack.faults == ("",)
     assert rings > 0.01
 

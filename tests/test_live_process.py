@@ -128,7 +128,7 @@ def test_a_signal_to_end_is_for_the_program_that_has_it_which_ends_it_in_good_or
     os.kill(process_of(engine), signal.SIGTERM)  # as to a whole control group
     hops = engine.status.hops
     until(lambda: engine.status.hops >= hops + 20)
-    engine.stop()
+    assert engine.running
     assert not engine.status.fault
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -71,3 +73,18 @@ def test_a_prompt_that_is_too_long_is_refused(length: int) -> None:
 def test_case_and_spaces_do_not_matter() -> None:
     assert clean_prompt("  Dog \n  BARKING\t") == "dog barking"
     assert clean_prompt("x" * LONGEST_PROMPT) == "x" * LONGEST_PROMPT
+
+
+def test_the_process_of_an_encoder_ends_even_where_it_is_born_deaf_to_a_signal() -> None:
+    program = """
+import signal
+from rtsep.models.text_process import EncoderProcess
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which it inherits
+    with EncoderProcess("minilm-l6-v2") as encoder:
+        print(tuple(encoder("minilm-l6-v2", ["rain"]).shape))
+    print("ended")
+"""
+    path = [sys.executable, "-c", program]
+    done = subprocess.run(path, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    assert done.stdout.split("\n")[:2] == ["(1, 384)", "ended"]

@@ -128,6 +128,7 @@ class AudioSink:
         subtype: str | None = None,
         raw: bool = False,
         stdout: BinaryIO | None = None,
+        length: int | None = None,
     ) -> None:
         """Open it; an existing file is overwritten.
 
@@ -139,6 +140,7 @@ class AudioSink:
                 ``PCM_24`` when None, the others libsndfile's default.
             raw: samples without a header, on stdout only.
             stdout: write there instead of the process's stdout.
+            length: samples that are to come, where that is known: WAV is then not made to grow beyond 4 GiB.
 
         Raises:
             AudioFileError: when the format is unknown or the file cannot be made.
@@ -150,7 +152,7 @@ class AudioSink:
         if str(path) == "-":
             self._writer = PipeWriter(stdout, sample_rate, channels, raw)
         else:
-            self._writer = FileWriter(Path(path), sample_rate, channels, subtype)
+            self._writer = FileWriter(Path(path), sample_rate, channels, subtype, length)
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append (n, channels) samples.

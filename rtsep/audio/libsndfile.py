@@ -13,7 +13,10 @@ _SUBTYPES = {"WAV": "PCM_24", "FLAC": "PCM_24", "AIFF": "PCM_24", "RF64": "PCM_2
 """Better than the 16 bits libsndfile takes of itself; other formats keep its default."""
 
 _SHRINK_RF64 = 0x1210
-"""libsndfile's SFC_RF64_AUTO_DOWNGRADE: what stays below 4 GiB becomes plain WAV when it is closed."""
+"""libsndfile's SFC_RF64_AUTO_DOWNGRADE: what stays below 4 GiB ends as (extensible) WAV."""
+
+_LARGEST_WAV, _WIDEST = 4_000_000_000, 8
+"""Bytes of all samples, and of one at most."""
 
 
 class FileReader:
@@ -59,8 +62,12 @@ class FileReader:
 class FileWriter:
     """A file to write."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, subtype: str | None) -> None:
+    def __init__(
+        self, path: Path, sample_rate: int, channels: int, subtype: str | None, length: int | None = None
+    ) -> None:
         """Make it, in the format its extension names.
+
+        A WAV file ends at 4 GiB: one of unknown length is begun so that it can go on as RF64.
 
         Raises:
             AudioFileError: when the format is unknown, does not fit, or the file cannot be made.
@@ -73,8 +80,8 @@ class FileWriter:
         if path.suffix.lower() == ".opus":
             subtype = subtype or "OPUS"
         subtype = subtype or _SUBTYPES.get(form)
-        # Beyond 4 GiB a WAV file is written to and cannot be read: RF64 can, and is needed only there.
-        grows = form == "WAV" and subtype is not None and soundfile.check_format("RF64", subtype)
+        large = length is None or length * channels * _WIDEST > _LARGEST_WAV
+        grows = form == "WAV" and large and subtype is not None and soundfile.check_format("RF64", subtype)
         settings: dict[str, Any] = {"format": "RF64" if grows else form, "subtype": subtype}
         try:
             self._file = soundfile.SoundFile(path, "w", sample_rate, channels, **settings)

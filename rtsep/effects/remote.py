@@ -164,7 +164,8 @@ class Remote:
         self._order(name, (name, value))
 
     def clear(self) -> None:
-        """See ``Effect``; what it was to answer a block later, within its reserve, still comes."""
+        """See ``Effect``; what it has not answered yet, within its reserve, is not heard any more."""
+        self._since = self._heard
         self._unsent.append(_CLEAR)
         with contextlib.suppress(OSError):  # it has crashed: the next block says so
             self._hand_over()

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Play until whoever has started this asks for the end, or is no more."""
-    for number in ("SIGINT", "SIGHUP", "SIGBREAK", "SIGTERM"):  # all meant for whoever has started this
+    for number in ("SIGINT", "SIGHUP", "SIGBREAK"):  # they are meant for whoever has started this
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
+    # So is this one, but processes that this one starts and ends must not inherit deafness to it.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     one_heap()
     wire = Wire.of_this_process()
     try:

@@ -57,7 +57,7 @@ class EncoderProcess:
 
     def close(self) -> None:
         """End the process, whatever it does."""
-        self._process.terminate()
+        self._process.kill()  # it has nothing to finish, and may have inherited deafness to less
         self._process.join()
         self._ours.close()
 

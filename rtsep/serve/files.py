@@ -111,8 +111,8 @@ def decode_file(source: Path, target: str, bundle_name: str | None = None) -> Fi
         header = reader.header
         bundle = load_bundle(bundle_name or header.format.bundle)
         header.format.check(bundle)
-        with AudioSink(target, header.sound_rate, header.format.channels) as sink:
-            left = reader.end.samples
+        left = reader.end.samples
+        with AudioSink(target, header.sound_rate, header.format.channels, length=left) as sink:
             for sound in decode(bundle, header.format, header.sound_rate, reader.frames()):
                 sink.write(sound[:left])
                 left -= min(left, len(sound))

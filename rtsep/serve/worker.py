@@ -124,7 +124,7 @@ class ServiceWorker:
                 until = time.monotonic() + GATHER_S
             wait = None if until is None else until - time.monotonic()
             if wait is not None and wait <= 0:
-                return True
+                return self._obey_those_here()
             try:
                 if ready and ready == len(sessions):
                     order = self.orders.get_nowait()
@@ -135,6 +135,15 @@ class ServiceWorker:
             if order is None:
                 return False
             self._obey(order)
+
+    def _obey_those_here(self) -> bool:
+        """Obey what waits now, or frames would grow old unseen; what comes meanwhile has to wait."""
+        for _ in range(self.orders.qsize()):
+            order = self.orders.get_nowait()  # nobody else takes any
+            if order is None:
+                return False
+            self._obey(order)
+        return True
 
     def _obey(self, order: Order) -> None:
         service = self._service

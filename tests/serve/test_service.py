@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from queue import SimpleQueue
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from rtsep.models.prompts import FilmCache
 from rtsep.serve.format import CodeFormat, Codes, Frames
 from rtsep.serve.service import Service
 from rtsep.serve.session import MOST_GAP, code_condition
+from rtsep.serve.worker import Open, Put, ServiceWorker
 
 CONSOLES = (
     Console.of(["speech"]),
@@ -212,3 +215,25 @@ def test_a_live_session_that_falls_behind_goes_on_with_the_newest_frame(tiny: Bu
     assert counts.resyncs == counts.late // 5
     expected = alone(tiny, CONSOLES[0], codes[found[0].number :])
     assert np.array_equal(np.concatenate([each.codes for each in found]), expected)
+
+
+def test_frames_that_have_come_are_looked_at_however_short_of_time_and_what_is_late_is_given_up(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtsep.serve.worker.GATHER_S", 0.0)
+    worker = ServiceWorker.__new__(ServiceWorker)  # without its thread
+    worker.orders, worker._service, worker._deliver = SimpleQueue(), Service(tiny), lambda done: None
+    format = CodeFormat.of(tiny)
+    for live in range(2):
+        worker.orders.put(Open(live, format, condition(tiny, CONSOLES[0]), 10))
+    for number in range(300):
+        for live in range(2):
+            worker.orders.put(Put(live, Frames(number, some_codes(tiny, 1))))
+    assert worker._gather()
+    assert worker._gather()
+    assert worker.orders.empty()
+    for session in worker._service.sessions.values():
+        assert session.counts.received == 300
+        assert session.waiting <= 10
+    worker.orders.put(None)
+    assert not worker._gather()

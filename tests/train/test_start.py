@@ -59,6 +59,14 @@ def test_a_head_that_is_told_how_near_words_are_starts_as_the_one_that_was_not(
     assert hidden.weight[:, -1].abs().min() > 0  # and learns to listen
 
 
+def test_a_head_that_is_told_louder_starts_as_the_one_that_was_told_softly(
+    tmp_path: Path, pool: Pool
+) -> None:
+    trainer = starts_as(tmp_path, pool, {"nearness": 20.0}, told=1.0)
+    hidden = trainer.separator.film_head.hidden
+    assert hidden is not None and hidden.weight[:, -1].any()
+
+
 def test_a_masker_with_more_units_starts_as_the_one_without(tmp_path: Path, pool: Pool) -> None:
     trainer = starts_as(tmp_path, pool, {"feed_forward": MASKER.feed_forward + 8})
     added = [layer.feed[-1].weight[:, MASKER.feed_forward :] for layer in trainer.separator.masker.layers]
@@ -77,10 +85,10 @@ def test_a_deeper_masker_starts_as_the_one_that_was_not(tmp_path: Path, pool: Po
     assert all(weight.any() for weight in added)  # and its new layers learn
 
 
-def starts_as(folder: Path, pool: Pool, more: dict[str, Any]) -> Trainer:
+def starts_as(folder: Path, pool: Pool, more: dict[str, Any], told: float = 0.0) -> Trainer:
     """A run of a larger masker, whose output before its first step is that of the one started from."""
     known = mixer(pool)
-    blended = MASKER.model_copy(update={"phrases": len(known.phrases.bank)})
+    blended = MASKER.model_copy(update={"phrases": len(known.phrases.bank), "nearness": told})
     start = tiny_separator(masker=blended)
     assert start.film_head.neighbours is not None
     start.film_head.neighbours.bank.copy_(known.phrases.bank)
