@@ -122,7 +122,7 @@ def test_a_process_that_is_killed_is_noticed_and_said(card: None) -> None:
 
 
 def test_a_signal_to_end_is_for_the_program_that_has_it_which_ends_it_in_good_order(
-    engine: rtsep.Engine, tmp_path: Path
+    engine: rtsep.Engine,
 ) -> None:
     until(lambda: engine.status.hops >= 5)
     os.kill(process_of(engine), signal.SIGTERM)  # as to a whole control group
