@@ -26,7 +26,7 @@ _LEFT_OUT = (
     *(
         "PitchShift",
         "GSMFullRateCompressor",
-    ),  # give nothing but silence, block by block (pedalboard's issue 415)
+    ),  # silent block by block; the first by pedalboard's issue 415
 )
 
 
