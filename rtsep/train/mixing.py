@@ -13,8 +13,11 @@ from rtsep.errors import ConfigError
 from rtsep.train.choice import choose
 from rtsep.train.mixture import Batch, MixingConfig
 from rtsep.train.phrases import Phrases
-from rtsep.train.pool import Pool
+from rtsep.train.pool import Pool, recordings
 from rtsep.train.shaping import Shaper, send
+
+MOST_RECORDINGS = 50
+"""Of a label, for how often it is drawn."""
 
 
 class Mixer:
@@ -34,11 +37,19 @@ class Mixer:
         labels = torch.tensor([number[clip.label] for clip in pool.clips])
         self._clips = labels.argsort(stable=True)
         """Clips by label; those of one lie side by side."""
-        self._count = labels.bincount(minlength=len(number))
-        self._first = self._count.cumsum(0) - self._count
+        self._recording, worth = recordings(pool.clips)
+        self._worth = worth[self._clips].cumsum(0)
+        """Of all clips up to each one, in that order."""
+        self._last = labels.bincount(minlength=len(number)).cumsum(0) - 1
+        """The last clip of each label, in that order."""
+        worths = self._worth[self._last]
+        self._before = torch.cat([worths.new_zeros(1), worths[:-1]])
+        """What the clips of all labels before each are worth."""
+        self._size = worths - self._before
+        """What those of the label are worth: about as many as it has recordings."""
         category = {clip.label: clip.category for clip in pool.clips}
         categories = [category[label] for label in phrases.labels]
-        self._label_weight = self._balance(pool, labels, categories)
+        self._label_weight = self._balance(categories)
         self._strange = torch.tensor([config.strange.get(each, 0.0) for each in categories])
         self._far = phrases.likeness() < config.likeness
         self._akin = phrases.akin()
@@ -48,11 +59,9 @@ class Mixer:
         self._absent(self._sounding(labels, torch.ones_like(labels, dtype=torch.bool)))
         self.generator.set_state(start)
 
-    def _balance(self, pool: Pool, labels: Tensor, categories: list[str]) -> Tensor:
-        """Probability of each label: categories as configured, inside them the square root of seconds."""
-        seconds = torch.zeros(len(self.phrases.labels))
-        seconds.index_add_(0, labels, torch.tensor([clip.length / pool.sample_rate for clip in pool.clips]))
-        weight = seconds.clamp(max=200).sqrt()
+    def _balance(self, categories: list[str]) -> Tensor:
+        """Probability of each label: categories as configured, inside them a power of its recordings."""
+        weight = self._size.float().clamp(max=MOST_RECORDINGS) ** self.config.balance
         if extra := set(categories) - self.config.categories.keys():
             raise ConfigError(
                 f"the data has the category {min(extra)!r}: give it a share in mixing.categories"
@@ -83,6 +92,8 @@ class Mixer:
         labels = self._labels(config.batch)
         present = torch.arange(slots) < count[:, None]
         strange = torch.rand(config.batch, slots, generator=generator) < self._strange[labels]
+        clips = self._draw_clips(labels)
+        self._sound_twice(labels, clips, present, strange, count)
 
         # Prompt p asks for source p, or, where it is absent or there are too few, for a label of its own;
         # one that names a kind ("animal") asks for every source of that kind.
@@ -109,17 +120,36 @@ class Mixer:
         wanted = prompts.covers.gather(2, labels[:, None].expand(-1, config.prompts, -1))
         wanted = wanted * (of_source | ~strange[:, None] | prompts.broad[..., None])
 
-        sources = labels.flatten()
-        within = torch.rand(len(sources), generator=generator) * self._count[sources]
-        clips = self._clips[self._first[sources] + within.long().minimum(self._count[sources] - 1)]
         wanted, embeddings, hidden = send((wanted, prompts.embeddings, prompts.hidden), self.device)
-        waves = self._shaper(clips.view(config.batch, slots), present, generator, strange=strange)
+        waves = self._shaper(clips, present, generator, strange=strange)
         targets = torch.einsum("bps,bst->bpt", wanted, waves)
         return Batch(waves.sum(dim=1, keepdim=True), targets, embeddings, hidden)
 
+    def _draw_clips(self, labels: Tensor) -> Tensor:
+        """A clip of each label, of any shape, as often as it is worth."""
+        within = torch.rand(labels.shape, generator=self.generator, dtype=torch.float64)
+        at = torch.searchsorted(self._worth, self._before[labels] + within * self._size[labels], right=True)
+        return self._clips[at.minimum(self._last[labels])]
+
+    def _sound_twice(
+        self, labels: Tensor, clips: Tensor, present: Tensor, strange: Tensor, count: Tensor
+    ) -> None:
+        """Now and then, where a place is free, a label of the mixture sounds there as well, from another
+        recording; (batch, sources) are changed in place. ``count`` (batch,) says how many are not free."""
+        rows, slots = torch.arange(len(labels)), labels.shape[1]
+        chance = torch.rand(2, len(labels), generator=self.generator)
+        first = (chance[0] * count).long().minimum(count - 1)
+        label, heard = labels[rows, first], clips[rows, first]
+        again = self._draw_clips(label)
+        other = self._recording[again] != self._recording[heard]
+        twice = (chance[1] < self.config.together) & other & (count < slots) & ~strange[rows, first]
+        place = rows[twice], count[twice]
+        labels[place], clips[place] = label[twice], again[twice]
+        present[place], strange[place] = True, False
+
     def _sounding(self, labels: Tensor, present: Tensor) -> Tensor:
         """Which labels are in each mixture, (batch, labels), 1 or 0."""
-        nothing = torch.zeros(len(labels), self._count.numel())
+        nothing = torch.zeros(len(labels), self._size.numel())
         return nothing.scatter_reduce(1, labels, present.float(), "amax")
 
     def _absent(self, sounding: Tensor, akin: Tensor | None = None) -> Tensor:

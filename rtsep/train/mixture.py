@@ -25,6 +25,10 @@ class MixingConfig(BaseModel):
     """Probability that a prompt after the first names nothing in the mixture."""
     absent_akin: float = 0.0
     """How often such a prompt, then in words that are known, is for a sound of one kind with what sounds."""
+    together: float = 0.0
+    """How often a label of a mixture sounds twice in it, from two recordings: both are asked for as one."""
+    balance: float = 0.5
+    """Within a category, labels are drawn by this power of how many recordings they have."""
     categories: dict[str, float] = {"event": 0.45, "speech": 0.3, "music": 0.25}
     draw: Literal["labels", "captions"] = "labels"
     """labels: sources of different labels, asked for in many words. captions: any clips, each asked for by

@@ -56,7 +56,7 @@ def open_packed(folder: Path, sample_rate: int) -> Pool:
         if table["encoding"] == "mulaw" and table["sample_rate"] != sample_rate:
             raise ConfigError(f"{path} holds {table['sample_rate']} Hz, the recipe wants {sample_rate} Hz")
         clips = [Clip(**clip) for clip in table["clips"]]
-        rows += [Row(path, clip.label, clip.category, clip.caption) for clip in clips]
+        rows += [Row(path, clip.label, clip.category, clip.caption, clip.group) for clip in clips]
         pieces = [content[clip.start : clip.start + clip.length] for clip in clips]
         if table["encoding"] == "mulaw":
             samples += map(expand, pieces)

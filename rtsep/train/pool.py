@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from rich.progress import track
+from torch import Tensor
 
 from rtsep.errors import ConfigError
 from rtsep.train.table import Row, read_rows
@@ -30,6 +32,8 @@ class Clip:
     """First sample in the pool."""
     length: int
     """Samples."""
+    group: str = ""
+    """Clips of one recording have one; empty for a recording of its own."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,21 @@ def place(rows: Iterable[Row], lengths: Iterable[int]) -> tuple[Clip, ...]:
     """Clips one after the other."""
     clips, start = [], 0
     for row, length in zip(rows, lengths, strict=True):
-        clips.append(Clip(row.label, row.caption, row.category, start, length))
+        clips.append(Clip(row.label, row.caption, row.category, start, length, row.group))
         start += length
     return tuple(clips)
+
+
+def recordings(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+    """Which recording of its label each clip is of, (clips,), and what it is worth, (clips,), float64.
+
+    All clips of a recording together are worth the root of their number: more than one, since they differ,
+    but less than as many recordings.
+    """
+    numbers: dict[object, int] = {}
+    named = ((clip.label, clip.group or number) for number, clip in enumerate(clips))
+    of = torch.tensor([numbers.setdefault(each, len(numbers)) for each in named])
+    return of, of.bincount()[of].double() ** -0.5
 
 
 def decode_rows(rows: Sequence[Row], sample_rate: int) -> list[Samples]:
@@ -139,7 +155,7 @@ def _state_of(rows: Sequence[Row], sample_rate: int) -> str:
     for row in rows:
         path = row.path.resolve()
         changed = path.stat().st_mtime_ns if path.exists() else None
-        parts.append(f"{path} {changed} {row.label} {row.category} {row.caption}")
+        parts.append(f"{path} {changed} {row.label} {row.category} {row.caption} {row.group}")
         if row.stop_s is not None:
             parts.append(f"{row.start_s} {row.stop_s}")
     return "\n".join(parts)

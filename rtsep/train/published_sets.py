@@ -102,7 +102,7 @@ def _effects(table: Path) -> list[Row]:
         if stop - start >= _SHORTEST_S:
             heard = dict.fromkeys(other for begin, end, other in events if begin < stop and end > start)
             caption = ", ".join(heard)
-            rows.append(Row(table.parent / "sfx.wav", words, "event", caption, start, stop))
+            rows.append(Row(table.parent / "sfx.wav", words, "event", caption, start_s=start, stop_s=stop))
     return rows
 
 

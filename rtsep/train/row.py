@@ -14,6 +14,8 @@ class Row:
     label: str
     category: str = "event"
     caption: str = ""
+    group: str = ""
+    """Clips of one recording have one; empty for a recording of its own."""
     start_s: float = 0.0
     """Where in the file it begins."""
     stop_s: float | None = None

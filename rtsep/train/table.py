@@ -54,7 +54,7 @@ def _table(table: Path) -> Iterator[Row]:
         if not row["path"] or not (row["label"] or "").strip():
             raise ConfigError(f"{table}, line {number}: path or label is missing")
         category, caption = row.get("category") or "event", row.get("caption") or ""
-        yield Row(table.parent / row["path"], row["label"], category, caption)
+        yield Row(table.parent / row["path"], row["label"], category, caption, row.get("group") or "")
 
 
 def _folder(folder: Path) -> list[Row]:

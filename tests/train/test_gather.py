@@ -55,6 +55,7 @@ def test_what_is_gathered_can_be_trained_on_and_says_where_it_is_from(
     assert len(read_rows(pets / "out" / "sounds.csv")) == len(rows)
     assert {row["source_repo"] for row in rows} == {"pets"}
     assert rows[0].keys() >= {"seconds", "licence", "source_path"}
+    assert all(row["group"] == f"pets {row['source_path']}" for row in rows)
     assert all((pets / "out" / row["path"]).exists() for row in rows)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from builders import MASKER
@@ -15,7 +17,7 @@ from train_builders import LABELS, MIXING, RATE, VOCABULARY, mixer
 from rtsep.errors import ConfigError
 from rtsep.train.mixing import Mixer
 from rtsep.train.mixture import Batch, MixingConfig
-from rtsep.train.pool import Pool
+from rtsep.train.pool import Clip, Pool
 from rtsep.train.vocabulary import Entry, Vocabulary
 
 
@@ -196,3 +198,59 @@ def test_a_sound_that_nobody_knows_is_asked_for_by_a_new_word_and_by_nobody_else
     assert torch.equal(asked[:, 0] == 1, sounds)
     assert (asked[by_a_new_word & sounds].sum(dim=-1) == 1).all()
     assert (asked[~by_a_new_word].sum(dim=-1) > 1).any()
+
+
+def of_recordings(*numbers: tuple[str, int, int]) -> Pool:
+    """Labels of one category, each so many recordings of so many clips of a second."""
+    clips = [
+        Clip(label, "", "event", 0, RATE, f"{label} {recording}")
+        for label, recordings, each in numbers
+        for recording in range(recordings)
+        for _ in range(each)
+    ]
+    return Pool(np.full(RATE, 1000, np.int16), tuple(clips), RATE)
+
+
+def test_labels_are_drawn_by_their_recordings_and_not_by_their_clips() -> None:
+    config = MIXING.model_copy(update={"categories": {"event": 1.0}, "likeness": 0.999})
+    pool = of_recordings(("hiss", 16, 1), ("rumble", 1, 16), ("click", 1, 1))
+    for balance, of_hiss in ((0.5, 4 / 7), (1.0, 16 / 21)):  # a recording in 16 pieces is worth four
+        drawer = mixer(pool, config.model_copy(update={"balance": balance}))
+        weight = dict(zip(drawer.phrases.labels, drawer._label_weight.tolist(), strict=True))
+        assert weight["hiss"] == pytest.approx(of_hiss)
+        assert weight["rumble"] == pytest.approx(weight["click"] * 4**balance)
+
+
+def test_clips_of_a_label_are_drawn_as_often_as_they_are_worth() -> None:
+    config = MIXING.model_copy(update={"categories": {"event": 1.0}, "likeness": 0.999})
+    in_four, of_one = of_recordings(("hiss", 1, 4)), of_recordings(("hiss", 1, 1))
+    alone = tuple(replace(clip, group="") for clip in of_one.clips * 2)
+    others = of_recordings(("click", 2, 1), ("rumble", 3, 1))
+    pool = Pool(others.samples, (*others.clips, *in_four.clips, *alone), RATE)
+    drawer = mixer(pool, config)
+    drawn = drawer._draw_clips(torch.full((4000,), drawer.phrases.labels.index("hiss")))
+    assert {pool.clips[number].label for number in drawn.tolist()} == {"hiss"}
+    count = Counter(drawn.tolist())
+    assert [count[number] for number in range(5, 11)] == pytest.approx([500] * 4 + [1000] * 2, rel=0.15)
+
+
+def test_a_label_may_sound_twice_at_once_from_two_recordings_and_is_asked_for_as_one() -> None:
+    config = MIXING.model_copy(
+        update={
+            "categories": {"event": 1.0},
+            "likeness": 0.999,
+            "sources": (1.0, 0.0),
+            "together": 1.0,
+            "absent": 0.0,
+        }
+    )
+    pool = of_recordings(("hiss", 4, 1), ("rumble", 1, 4), ("click", 1, 1))
+    drawer = mixer(pool, config.model_copy(update={"batch": 100}))
+    sources, batch = draw_with_sources(drawer)
+    twice = sources.abs().amax(dim=-1)[:, 1] > 0
+    hiss = drawer.phrases.labels.index("hiss")
+    share = float(drawer._label_weight[hiss])
+    # Only hiss has another recording; one draw in four is the same one again.
+    assert float(twice.float().mean()) == pytest.approx(0.75 * share, abs=0.12)
+    assert torch.allclose(batch.targets[:, 0], batch.mixture[:, 0], atol=1e-6)
+    assert (batch.targets[twice, 1] == 0).any()

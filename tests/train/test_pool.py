@@ -12,7 +12,9 @@ import soundfile
 from train_builders import RATE
 
 from rtsep.errors import ConfigError
-from rtsep.train.pool import Pool, open_pool
+from rtsep.train.pack import pack
+from rtsep.train.packed import open_packed
+from rtsep.train.pool import Pool, open_pool, recordings
 
 
 def test_a_pool_holds_every_clip_at_its_rate(pool: Pool, table: Path) -> None:
@@ -51,6 +53,24 @@ def test_tables_that_read_alike_in_two_folders_are_two_pools(tmp_path: Path) -> 
         pools.append(open_pool(tmp_path / name / "clips.csv", tmp_path / "cache", RATE))
     assert not np.array_equal(pools[0].samples, pools[1].samples)
     assert pools[0].clips[0].category == "event"
+
+
+def test_clips_of_one_recording_are_told_from_a_table_and_worth_less_than_as_many_recordings(
+    tmp_path: Path,
+) -> None:
+    lines = ["path,label,group"]
+    for number, group in enumerate(("walk", "walk", "walk", "walk", "home", "", "")):
+        soundfile.write(tmp_path / f"{number}.wav", np.full(100, 0.1), RATE)
+        lines.append(f"{number}.wav,dog,{group}")
+    (tmp_path / "clips.csv").write_text("\n".join(lines))
+    pack(tmp_path / "clips.csv", tmp_path / "packed", RATE, encoding="mulaw", part_bytes=250)
+    opened = open_pool(tmp_path / "clips.csv", tmp_path / "cache", RATE)
+    again = open_pool(tmp_path / "clips.csv", tmp_path / "cache", RATE)
+    packed = open_packed(tmp_path / "packed", RATE)
+    for clips in (opened.clips, again.clips, packed.clips):
+        of, worth = recordings(sorted(clips, key=lambda clip: clip.group, reverse=True))
+        assert of.tolist() == [0, 0, 0, 0, 1, 2, 3]
+        assert worth.tolist() == [0.5, 0.5, 0.5, 0.5, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

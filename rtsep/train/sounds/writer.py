@@ -18,7 +18,10 @@ from rtsep.train.sounds.rules import Sound
 SAMPLE_RATE = 24000
 TABLE = "sounds.csv"
 MIXTURES = Path("held_out", "mixtures.jsonl")
-COLUMNS = ("path", "seconds", "label", "caption", "category", "source_repo", "source_path", "licence")
+COLUMNS = (
+    *("path", "seconds", "label", "caption", "category"),
+    *("group", "source_repo", "source_path", "licence"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Writer:
             (self._out / path).parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(self._out / path, clip, SAMPLE_RATE, format="OGG", subtype="OPUS")
             seconds = f"{len(clip) / SAMPLE_RATE:.3f}"
-            values = (sound.label, "", sound.category, sound.package, sound.source, sound.licence)
+            group = f"{sound.package} {sound.source}"
+            values = (sound.label, "", sound.category, group, sound.package, sound.source, sound.licence)
             self._rows.append(dict(zip(COLUMNS, (str(path), seconds, *values), strict=True)))
 
     def finish(self, others: Iterable[dict[str, str]]) -> None:
