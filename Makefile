@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
 
 QT_LIBRARIES := libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1
 
-.PHONY: demo test lint site clean
+.PHONY: demo test lint site definitions clean
 
 demo: $(READY)
 	$(BIN)/rtsep demo --out demo
@@ -32,6 +32,10 @@ lint: $(READY)
 # The documentation as pages, in build/site; a broken link is an error.
 site: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# What nouns mean, from WordNet 3.0 (apt-get install wordnet-base), for the text encoder.
+definitions: $(READY)
+	$(BIN)/python -m rtsep.train.wordnet /usr/share/wordnet
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "rtsep needs Python 3.11 to 3.13"'

@@ -51,7 +51,8 @@ def test_no_network_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unknown_encoder_lists_those_there_are() -> None:
     with pytest.raises(
-        BundleError, match="unknown text encoder 'clap': this version has minilm-l6-v2, clap-"
+        BundleError,
+        match="unknown text encoder 'clap': this version has minilm-l6-v2, minilm-l6-v2-defined, clap-",
     ):
         embed("clap", ["x"])
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from rtsep.control import LONGEST_PROMPT
 from rtsep.errors import BundleError, CommandError
 from rtsep.models.clap import CLAPS, Clap
+from rtsep.models.definitions import Definitions
 from rtsep.models.text_process import EncoderProcess
 
 
@@ -67,6 +68,10 @@ class MiniLM:
         parts = [self._embed(phrases[start : start + 64]) for start in range(0, len(phrases), 64)]
         return torch.cat(parts).clone()
 
+    def has_words(self, phrase: str) -> bool:
+        """Whether all words of a phrase are in its vocabulary; others it knows by their spelling."""
+        return len(self._tokenizer.tokenize(phrase)) <= len(phrase.split())
+
     def _embed(self, phrases: Sequence[str]) -> Tensor:
         tokens = self._tokenizer(list(phrases), padding=True, truncation=True, return_tensors="pt")
         hidden = self._model(**tokens).last_hidden_state
@@ -75,8 +80,49 @@ class MiniLM:
         return torch.nn.functional.normalize(mean, dim=-1)
 
 
+class DefinedMiniLM:
+    """MiniLM, each phrase moved towards what its nouns mean by the dictionary, ``Definitions``.
+
+    Of several meanings that a noun has, the one that MiniLM finds nearest to the whole phrase. Nouns that are
+    not in MiniLM's vocabulary are known by their spelling alone: their meanings count for more than they do.
+    A phrase without a noun that the dictionary has stays as it is.
+
+    Raises:
+        BundleError: the package with the weights is missing or damaged.
+    """
+
+    dim = MiniLM.dim
+    COMMON, RARE = 0.4, 1.5
+    """Weight of a meaning beside the phrase itself, by whether MiniLM has the noun's words."""
+
+    def __init__(self) -> None:
+        self._embed, self._definitions = MiniLM(), Definitions()
+
+    def __call__(self, phrases: Sequence[str]) -> Tensor:
+        """Embed phrases as (N, 384), each of unit length."""
+        nouns = [self._definitions.look_up(phrase) for phrase in phrases]
+        meanings = (text for found in nouns for _, texts in found for text in texts)
+        # In order of length, since those embedded at once are filled up to the longest.
+        ordered = sorted({*phrases, *meanings}, key=lambda text: (len(text), text))
+        place = {text: number for number, text in enumerate(ordered)}
+        known = self._embed(ordered)
+        return torch.stack([self._defined(known, place, *each) for each in zip(phrases, nouns, strict=True)])
+
+    def _defined(
+        self, known: Tensor, place: dict[str, int], phrase: str, nouns: list[tuple[str, list[str]]]
+    ) -> Tensor:
+        itself = known[place[phrase]]
+        meant = torch.zeros_like(itself)
+        for noun, texts in nouns:
+            meanings = known[[place[text] for text in texts]]
+            weight = self.COMMON if self._embed.has_words(noun) else self.RARE
+            meant += weight / len(nouns) * meanings[(meanings @ itself).argmax()]
+        return torch.nn.functional.normalize(itself + meant, dim=-1)
+
+
 TEXT_ENCODERS: dict[str, Callable[[], TextEncoder]] = {
     "minilm-l6-v2": MiniLM,
+    "minilm-l6-v2-defined": DefinedMiniLM,
     **{name: partial(Clap, name) for name in CLAPS},
 }
 """The text encoders a bundle may name."""

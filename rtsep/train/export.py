@@ -41,7 +41,11 @@ def export_run(
     """
     separator, facts = load_run(run)
     if halfway is not None:
-        _meet(separator, load_weights(halfway))
+        other, encoder = load_weights(halfway)
+        own = facts.recipe.text_encoder
+        if encoder != own:
+            raise ConfigError(f"there is no halfway: {halfway} has the text encoder {encoder}, the run {own}")
+        _meet(separator, other)
     recipe, additions = facts.recipe, additions or Additions()
     try:
         text = (

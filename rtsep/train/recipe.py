@@ -60,7 +60,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: str
-    text_encoder: str = "minilm-l6-v2"
+    text_encoder: str = "minilm-l6-v2-defined"
     blend: bool = True
     """Prompts are blended of the phrases trained on (``Neighbours``), where the FiLM head learns."""
     vocabulary: Path | None = None

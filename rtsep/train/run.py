@@ -37,12 +37,14 @@ def load_run(run: Path) -> tuple[Separator, Facts]:
     return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
 
 
-def load_weights(source: str) -> Separator:
-    """A run's averaged weights, by its folder, or a bundle's, by name or folder.
+def load_weights(source: str) -> tuple[Separator, str]:
+    """A run's averaged weights, by its folder, or a bundle's, by name or folder, and their text encoder.
 
     Raises:
         RtsepError: there is neither.
     """
     if (Path(source) / CHECKPOINT).is_file():
-        return load_run(Path(source))[0]
-    return load_bundle(source).separator
+        separator, facts = load_run(Path(source))
+        return separator, facts.recipe.text_encoder
+    bundle = load_bundle(source)
+    return bundle.separator, bundle.config.text_encoder

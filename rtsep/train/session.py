@@ -24,6 +24,7 @@ from rtsep.train.pool import Pool, open_pool
 from rtsep.train.ranks import join_ranks, leave_ranks
 from rtsep.train.recipe import Recipe, read_recipe
 from rtsep.train.run import load_weights
+from rtsep.train.start import reword
 from rtsep.train.vocabulary import SHIPPED, read_vocabulary
 
 
@@ -57,7 +58,7 @@ def train_session(
         validate: mixtures for ``rtsep eval``, looked at as often as the recipe says.
         parts: folder for a small checkpoint in parts, at the end.
     """
-    weights = None if start is None else load_weights(start)
+    weights, encoder = (None, None) if start is None else load_weights(start)
     recipe = _with_codec(read_recipe(recipe_name), weights)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
@@ -68,6 +69,8 @@ def train_session(
         torch.set_float32_matmul_precision("high")  # TF32, where bfloat16 is not used
     pool, embed_phrases = _data(data, recipe)
     mixer = _batches(pool, embed_phrases, recipe, device, _seed(recipe, weights) + ranks.number)
+    if weights is not None and encoder not in (None, recipe.text_encoder) and recipe.blend:
+        reword(weights, _phrases(pool, partial(embed, encoder), recipe).bank, mixer.bank)
     recipe = _with_bank(recipe, len(mixer.bank), weights)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compile=compile)
     with progress_bar() as progress:
@@ -102,8 +105,11 @@ def _batches(pool: Pool, embed_phrases: Embed, recipe: Recipe, device: torch.dev
     """What draws the recipe's mixtures."""
     if recipe.mixing.draw == "captions":
         return CaptionMixer(pool, embed_phrases, recipe.mixing, device, seed)
-    phrases = Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
-    return Mixer(pool, phrases, recipe.mixing, device, seed)
+    return Mixer(pool, _phrases(pool, embed_phrases, recipe), recipe.mixing, device, seed)
+
+
+def _phrases(pool: Pool, embed_phrases: Embed, recipe: Recipe) -> Phrases:
+    return Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
 
 
 def _with_bank(recipe: Recipe, phrases: int, start: Separator | None) -> Recipe:

@@ -23,6 +23,9 @@ FEED_IN, FEED_OUT = ".feed.0.", ".feed.2.weight"
 HEAD = "film_head.hidden.weight"
 OUT = "film_head.out."
 
+RIDGE = 0.3
+"""Beside the sum of squares of some thousand embeddings."""
+
 
 def start_codec(codec: Codec, own: Codec) -> None:
     """Start with a published codec.
@@ -59,6 +62,27 @@ def start_from(start: Separator, separator: Separator) -> None:
         raise ConfigError(
             f"the weights to start from do not fit the recipe: {str(error).splitlines()[1].strip()}"
         ) from error
+
+
+def reword(start: Separator, before: Tensor, now: Tensor) -> None:
+    """Have a head that learned on one text encoder's embeddings take another's.
+
+    What leads from the new embeddings of some phrases to the old ones, linearly and by ridge regression, goes
+    into the head's first layer. A head without a hidden layer, or for embeddings of another size, stays.
+
+    Args:
+        start: the separator.
+        before: the phrases as it knows them, (N, text).
+        now: the same phrases by the other encoder, (N, text).
+    """
+    hidden = start.film_head.hidden
+    if hidden is None or before.shape != now.shape:
+        return
+    text = now.shape[1]
+    back = torch.linalg.solve(now.T @ now + RIDGE * torch.eye(text), now.T @ before)
+    back = back / (now @ back).norm(dim=-1).mean()  # blends have unit length
+    with torch.no_grad():
+        hidden.weight[:, :text] = hidden.weight[:, :text] @ back.T
 
 
 def _told(weight: Tensor, share: float) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import CODEC, MASKER, tiny_bundle, tiny_separator
+from builders import CODEC, MASKER, tiny_bundle, tiny_separator, write_bundle
 from train_builders import CPU, MIXING, RATE, RECIPE, mixer, silent, trained
 
 from rtsep.errors import ConfigError
@@ -245,6 +245,9 @@ def test_halfway_every_weight_is_the_mean_and_another_shape_is_refused(tmp_path:
     other = tiny_bundle(tmp_path / "other", tiny_separator(masker=larger))
     with pytest.raises(ConfigError, match=r"another shape: .* masker\.layers\.0\.feed"):
         export_run(tmp_path / "run", tmp_path / "never", "never", halfway=str(other.path))
+    elsewhere = write_bundle(tmp_path / "elsewhere", encoder="minilm-l6-v2")
+    with pytest.raises(ConfigError, match="has the text encoder minilm-l6-v2, the run bag-of-words"):
+        export_run(tmp_path / "run", tmp_path / "never", "never", halfway=str(elsewhere))
     assert not (tmp_path / "never").exists()
 
 

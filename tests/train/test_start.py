@@ -16,6 +16,7 @@ from rtsep.models.separator import Separator
 from rtsep.train.loop import Trainer
 from rtsep.train.mixture import Batch
 from rtsep.train.pool import Pool
+from rtsep.train.start import reword
 
 
 def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: Pool) -> None:
@@ -47,6 +48,20 @@ def test_the_bank_of_phrases_is_the_datas_own_whatever_the_weights_to_start_from
             assert torch.equal(separator.film_head.neighbours.bank, known.phrases.bank)
     without = Trainer(RECIPE, mixer(pool), tmp_path / "without", CPU, smaller)
     assert without.separator.film_head.neighbours is None
+
+
+def test_a_head_that_learned_on_one_text_encoder_takes_the_embeddings_of_another() -> None:
+    start = tiny_separator()
+    hidden = start.film_head.hidden
+    assert hidden is not None
+    before = torch.nn.functional.normalize(torch.randn(400, MASKER.text), dim=-1)
+    turned = torch.linalg.qr(torch.randn(MASKER.text, MASKER.text)).Q
+    with torch.no_grad():
+        known = start.film_head(before)
+        lost = (start.film_head(before @ turned) - known).norm() / known.std(dim=0).norm()
+        reword(start, before, before @ turned)
+        found = (start.film_head(before @ turned) - known).norm() / known.std(dim=0).norm()
+    assert float(found) < 0.1 * float(lost)
 
 
 def test_a_head_that_is_told_how_near_words_are_starts_as_the_one_that_was_not(
