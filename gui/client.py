@@ -176,7 +176,7 @@ class Client(QObject):
                 self.sketched.emit(side, levels)
             case ["load" | "dropouts"] | ["latency", *_], [int() | float() as number]:
                 self.figured.emit(name, float(number))
-            case ["preset" | "learning" | "separator"], [str(text)]:
+            case ["preset" | "learning" | "separator" | "fault" | "overload"], [str(text)]:
                 self.told.emit(name, text)
             case ["presets" | "learn"], _ if all(isinstance(each, str) for each in values):
                 self.told.emit(name, values)

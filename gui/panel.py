@@ -49,6 +49,8 @@ class Panel(QMainWindow):
         self.pulse, self.lexicon = Pulse(self), Lexicon(settings, self)
         self.transport, self.notice, self.strips = Transport(), Notice(), Strips(self.lexicon)
         self.meters = {side: Meter(title, self.pulse) for side, title in (("in", "Input"), ("out", "Output"))}
+        self.troubles: dict[str, str] = {}
+        """What the engine suffers from, fault and overload, for as long as it does."""
         self.spectrogram, self.figures = Spectrogram(self.pulse), Figures()
         self.engine_bar = EngineBar(settings)
         master = {name: make_field(PARAMETERS[name], self.lexicon) for name in MASTER}

@@ -106,6 +106,9 @@ def _hear(panel: Panel, name: str, value: object) -> None:
             panel.engine_bar.show_separator(separator, keep=panel.engine.wanted and bool(separator))
         case "record", on:
             panel.transport.record.show_state(bool(on))
+        case (("fault" | "overload"), str(trouble)):
+            panel.troubles[name] = trouble
+            _show_state(panel)
 
 
 def _show_state(panel: Panel) -> None:
@@ -116,8 +119,10 @@ def _show_state(panel: Panel) -> None:
     if client.alive:
         if engine.wanted:
             engine.answered()
-        panel.notice.hold(f"Connected with the engine at {where}.", fine=True)
+        trouble = next(filter(None, panel.troubles.values()), "")
+        panel.notice.hold(trouble or f"Connected with the engine at {where}.", fine=not trouble)
         return
+    panel.troubles.clear()
     for meter in panel.meters.values():
         meter.rest()
     panel.figures.rest()

@@ -84,7 +84,8 @@ class RunSettings(BaseModel):
     @property
     def played(self) -> bool:
         """Whether somebody will turn knobs."""
-        return self.osc or self.panel or self.midi is not None
+        asked = self.osc_port is not None or bool(self.osc_allow) or "osc_host" in self.model_fields_set
+        return self.osc or self.panel or self.midi is not None or asked
 
 
 def run_settings(

@@ -25,8 +25,8 @@ from rtsep.control import (
     StepPreset,
     Unlearn,
     Value,
-    check_name,
 )
+from rtsep.control.bindings import Bindings
 from rtsep.errors import CommandError, RtsepError
 from rtsep.presets import Presets
 from rtsep.priority import BESIDE, hurry
@@ -176,7 +176,7 @@ class Desk:
         learnt = self._console.learnt
         match command:
             case Learn(name):
-                self._learning = check_name(name) if name else ""
+                self._learning = self._console.parameter(name).name if name else ""
             case Bind(source) if self._learning:  # a second control may have moved before that was known
                 learnt, self._learning = learnt.bound(source, self._learning), ""
             case Unlearn(what):
@@ -188,11 +188,17 @@ class Desk:
         values = self.presets.values(name, self._console)
         learnt = self.presets.load(name).learnt
         self._asked = name
-        self._console = replace(self._console, learnt=learnt or self._console.learnt)
-        self._set(values, name, answer)
+        self._set(values, name, answer, learnt)
 
-    def _set(self, values: Mapping[str, Value], preset: str | None, answer: Future[None]) -> None:
-        """Set several parameters at once, as soon as every prompt that this needs is known."""
+    def _set(
+        self,
+        values: Mapping[str, Value],
+        preset: str | None,
+        answer: Future[None],
+        learnt: Bindings | None = None,
+    ) -> None:
+        """Set several parameters at once, and what controls turn, as soon as every prompt that this needs is
+        known."""
         self._tickets += 1
         ticket = self._tickets
         self._newest |= dict.fromkeys(values, ticket)
@@ -202,10 +208,10 @@ class Desk:
         texts |= {console.strips[index].text for index in console.used}
         unknown = [text for text in sorted(texts) if not self._host.knows(text)]
         if not unknown:
-            self._accept(values, preset, ticket, answer)
+            self._accept(values, preset, ticket, answer, learnt)
             return
         self._awaited[ticket] = values
-        self._words.submit(self._learn, unknown, values, preset, ticket, answer)
+        self._words.submit(self._learn, unknown, values, preset, ticket, answer, learnt)
 
     def _foreseen(self) -> Console:
         """The console as it will be once the words on their way are known: what whoever saves it has set."""
@@ -224,6 +230,7 @@ class Desk:
         preset: str | None,
         ticket: int,
         answer: Future[None],
+        learnt: Bindings | None,
     ) -> None:
         """Compute what is missing, in the thread for words, and come back to the control thread."""
         try:
@@ -235,10 +242,15 @@ class Desk:
             self._control.submit(self._awaited.pop, ticket)
             answer.set_exception(error)
             return
-        self._control.submit(self._accept, values, preset, ticket, answer)
+        self._control.submit(self._accept, values, preset, ticket, answer, learnt)
 
     def _accept(
-        self, values: Mapping[str, Value], preset: str | None, ticket: int, answer: Future[None]
+        self,
+        values: Mapping[str, Value],
+        preset: str | None,
+        ticket: int,
+        answer: Future[None],
+        learnt: Bindings | None,
     ) -> None:
         """Turn what has not been overtaken; None keeps the preset's name."""
         self._awaited.pop(ticket, None)
@@ -246,7 +258,8 @@ class Desk:
         if not newest:
             answer.set_result(None)
             return
-        self._console = _turned(self._console, newest)
+        console = _turned(self._console, newest)
+        self._console = replace(console, learnt=learnt or console.learnt)
         self._preset = self._preset if preset is None else preset
         first = not self._unanswered
         self._unheard |= newest

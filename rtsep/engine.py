@@ -197,7 +197,8 @@ class Engine:
 
     def _change(self, console: Console, preset: str) -> Change:
         """An order to hear a console, as far as the machine can."""
-        return Change(console, self._condition(console), preset, self._load.cut.left_out)
+        cut = self._load.cut  # once: the worker may change it meanwhile
+        return Change(console, self._plan.condition(cut.thinned(console)), preset, cut.left_out)
 
     def _condition(self, console: Console) -> Condition:
         return self._plan.condition(self._load.cut.thinned(console))
@@ -327,7 +328,7 @@ class Engine:
         if self._reopen is None:
             raise error
         self._trouble = "the audio device has gone, and is waited for"
-        self._dropouts_before += self._device.dropouts + 1
+        self._dropouts_before += 1
         self._device.stop()
         while not self._unwanted():
             try:
@@ -340,7 +341,7 @@ class Engine:
 
     def _unwanted(self) -> bool:
         """Whether nobody waits for the device any more; orders are obeyed all the same."""
-        self.worker.obey(self._dropouts_before)
+        self.worker.obey(self._dropouts)
         return self._stopping.is_set()
 
     def _resume(self, device: AudioDevice) -> None:
@@ -358,7 +359,8 @@ class Engine:
             raise DeviceError(self._trouble)
         if device.sample_rate != self._device.sample_rate and self._takes.end():  # a file has one rate
             self.worker.orders.put(StopRecording())
-            self.worker.obey(self._dropouts_before)
+            self.worker.obey(self._dropouts)
+        self._dropouts_before += self._device.dropouts
         self._take(device, self._chunk_hops)
         self._failsafe.forget()
         try:

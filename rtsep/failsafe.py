@@ -47,8 +47,7 @@ class Failsafe:
 
     def process(self, samples: Samples, dropouts: int) -> Samples:
         """As :meth:`Worker.process`, but it never raises an ``Exception``."""
-        if self.trouble and not self._recovered():
-            self._worker.obey(dropouts)
+        if self.trouble and not self._sound_again(dropouts):
             return self._dry(samples, samples, dropouts)
         self._kept.append(samples)
         try:
@@ -102,6 +101,16 @@ class Failsafe:
         self._broke_s = now
         logger.error("the separation broke, the input is heard instead", exc_info=error)
         self.trouble = f"the separation broke ({type(error).__name__}: {error}): the input is heard instead"
+
+    def _sound_again(self, dropouts: int) -> bool:
+        """Whether a new pipeline has taken over; commands are obeyed meanwhile."""
+        try:
+            if self._recovered():
+                return True
+            self._worker.obey(dropouts)
+        except Exception as error:
+            self._break(error)
+        return False
 
     def _recovered(self) -> bool:
         """Whether a new pipeline has taken over; has one built where that is due."""

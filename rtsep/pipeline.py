@@ -33,6 +33,7 @@ from rtsep.control import PARAMETERS, Console
 from rtsep.effects.protocol import LOUDEST
 from rtsep.effects.rack import Rack
 from rtsep.effects.slot import Delay
+from rtsep.errors import EngineError
 from rtsep.lanes import Lanes
 from rtsep.models.condition import Condition
 from rtsep.models.fade import Fade
@@ -200,6 +201,8 @@ class Pipeline:
         separation, self._state = step(mixture, self._film, self._state, self._model_mix)
         self.hops += hops
         wave = separation.wave.cpu().numpy()  # (1, outputs, channels, samples)
+        if not np.isfinite(wave).all():
+            raise EngineError("the model's output is not finite")
         wave = wave.reshape(-1, wave.shape[-1]).T
         skipped = min(self._early, len(wave))
         self._early -= skipped

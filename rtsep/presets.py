@@ -28,6 +28,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,13 @@ class Presets:
         """Every preset's file by its name, whoever has given it that name."""
         return {path.stem: path for folder in (SHIPPED, self.own) for path in folder.glob("*.toml")}
 
+    def _run_of(self, name: str) -> dict[str, Any]:
+        """The table of a run's settings that a preset has; one that cannot be read has none."""
+        with suppress(ConfigError):
+            if name in self._files() and (run := self.read(name).run):
+                return {RUN: dict(run)}
+        return {}
+
     def _named(self, name: str) -> Preset:
         if name not in self._files():
             raise ConfigError(f"no preset {name!r}: have {', '.join(self.names())}")
@@ -135,7 +143,8 @@ class Presets:
             raise ConfigError(f"{path}: {error}") from error
 
     def save(self, name: str, console: Console) -> Path:
-        """Write a console to the user's folder; returns the file.
+        """Write a console to the user's folder, with the settings of a run that a preset of that name has;
+        returns the file.
 
         Raises:
             CommandError: the name cannot be a file's.
@@ -149,7 +158,7 @@ class Presets:
         partial = path.with_suffix(".part")
         try:
             self.own.mkdir(parents=True, exist_ok=True)
-            partial.write_text(tomli_w.dumps(_table(console)), encoding="utf-8")
+            partial.write_text(tomli_w.dumps(_table(console) | self._run_of(name)), encoding="utf-8")
             partial.replace(path)
         except OSError as error:
             raise ConfigError(f"cannot write the preset {path}: {error.strerror}") from error

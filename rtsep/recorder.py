@@ -106,6 +106,8 @@ class Recorder:
                     self._fail(error)
                 if not sink.samples_written:  # libsndfile leaves an empty file, which nothing can read
                     path.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty, as nearly always
+                self.folder.rmdir()
 
     def _fail(self, error: AudioFileError) -> None:
         """Keep and tell the first thing that went wrong."""

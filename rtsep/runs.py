@@ -130,7 +130,8 @@ def _run_stream(
         stems = stem_count(settings, console)
         files = all(is_file(end) and end != "-" for end in (settings.input, settings.output))
         form = Format.at(separator, rate, channels)
-        rack = stack.enter_context(Rack(settings.inserts, form, not files, settings.insert_reserve_ms))
+        played = not (is_file(settings.input) and is_file(settings.output))  # a pipe waits as files do
+        rack = stack.enter_context(Rack(settings.inserts, form, played, settings.insert_reserve_ms))
         console = replace(console, inserts=rack.inserts)
         condition = Condition.of(console, films, separator.condition_size, stems, inserted=rack.strips)
         lanes = Lanes(rack, stems, console, rate)

@@ -26,6 +26,11 @@ def run_session(settings: RunSettings, console: Console, json_file: Path | None)
     live = not (is_file(settings.input) or is_file(settings.output))
     if not console.used and not (live and settings.played):
         raise CommandError("no prompt: name a sound to keep (--prompt) or one to remove (--remove)")
+    if not live and (settings.played or settings.connect):
+        raise ConfigError(
+            "knobs and connections are for devices at both ends: leave out --osc, --panel, --midi and "
+            "--connect, or the file or pipe of --input or --output"
+        )
     check_ends(settings, json_file)
     check_specs(settings.inserts)
     with closing(SoundCard(settings, console)) if live else nullcontext() as card:  # it opens meanwhile

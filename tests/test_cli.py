@@ -207,6 +207,19 @@ def test_an_empty_file_is_refused(tmp_path: Path, rtsep: Run) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "flags", [["--osc"], ["--osc-port", "0"], ["--midi", "x"], ["--name", "x", "--connect"]]
+)
+def test_what_needs_devices_at_both_ends_is_refused_for_a_file(
+    tmp_path: Path, rtsep: Run, flags: list[str]
+) -> None:
+    source = write(tmp_path / "in.wav", builders.noise(480))
+    code, said = rtsep("-i", source, "-o", tmp_path / "out.wav", *flags)
+    assert (code, said.count("\n")) == (2, 1)
+    assert "are for devices at both ends" in said
+    assert not (tmp_path / "out.wav").exists()
+
+
 def test_input_and_output_must_not_be_the_same_file(tmp_path: Path, rtsep: Run) -> None:
     samples = builders.noise(480)
     source = write(tmp_path / "in.wav", samples)

@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from effect_builders import FORM, blocks, spec
 
 from rtsep.control import InsertSpec
 from rtsep.effects.rack import Rack
-from rtsep.effects.remote import MISSES, REST_S, STALLED_S, Remote
+from rtsep.effects.remote import MISSES, REST_S, STALLED_S, Patience, Remote
 
 FAULTY = """
 import ctypes, os, time
@@ -88,21 +90,38 @@ def test_an_effect_may_take_its_time_before_there_is_anything_to_miss(tmp_path: 
         assert rack.faults == ("",)
 
 
-def test_an_effect_that_sleeps_is_not_waited_for(tmp_path: Path) -> None:
-    x = marked()
+def test_an_effect_that_sleeps_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, now_s = marked(), [1000.0]
+    monkeypatch.setattr("rtsep.effects.remote.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     with Rack([faulty(tmp_path, "time.sleep(1000)")], FORM, live=False) as rack:
         before = blocks(rack, x[:4800])
         rack._patience.span_s = 0.005
         y = np.concatenate([before, blocks(rack, x[4800:5280])])
         assert rack.faults[0].startswith("insert 1 (faulty on the sum) is bypassed until it answers: ")
         y = np.concatenate([y, blocks(rack, x[5280:])])
-        blocks(rack, noise(round(STALLED_S * 48_000), 2))
+        late = noise(round(STALLED_S * 48_000), 2)
+        blocks(rack, late)  # as after a late step: so much sound in no time
+        assert rack.faults[0].startswith("insert 1 (faulty on the sum) is bypassed until it answers: ")
+        now_s[0] += 1.01 * STALLED_S
+        blocks(rack, late[:480])
         assert rack.faults == ("insert 1 (faulty on the sum) is bypassed: it has not answered for 250 ms",)
         (slot,) = rack.slots
         assert isinstance(slot._effect, Remote)
         slot._effect._process.join(20)
         assert slot._effect._process.exitcode is not None
     assert_bypassed_from_the_marked_block_on(x, y)
+
+
+def test_what_else_a_hop_takes_does_not_count_as_waiting_for_effects() -> None:
+    here, there = Pipe()
+    patience = Patience(0.2, least_s=0.001)
+    patience.begin()
+    time.sleep(0.25)  # the model
+    assert patience.left_s == 0.2
+    assert not patience.wait(here)
+    assert patience.left_s == 0.001
+    there.send(1)
+    assert patience.wait(here)
 
 
 def test_an_effect_that_was_late_comes_back_and_one_that_often_is_rests_first(tmp_path: Path) -> None:

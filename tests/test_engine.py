@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,6 +202,55 @@ def test_a_broken_pipeline_lets_the_input_through_with_the_same_latency_until_a_
     assert np.abs(heard[quiet] - 10 ** (-6 / 20) * wanted[quiet]).max() <= 1e-4
     assert engine.status.fault == ""
     assert "a bug" in caplog.text
+
+
+def test_a_model_whose_output_is_no_sound_counts_as_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = FakeDevice(noise(256 * 120), 48_000, 256)
+    engine = engine_on(device, tmp_path)
+    step = engine.pipeline.separator.step
+
+    def poisoned(*arguments: Any) -> Any:
+        separation, state = step(*arguments)
+        return separation._replace(wave=separation.wave * math.nan), state
+
+    device.start(engine.latency.engine)
+    for number in range(100):
+        if number == 50:
+            monkeypatch.setattr(engine.pipeline.separator, "step", poisoned)
+            monkeypatch.setattr(engine.pipeline, "_step", poisoned)
+        device.tick()
+        engine.step()
+        if engine.status.fault:
+            break
+    assert "the model's output is not finite" in engine.status.fault
+    assert number >= 50
+    assert np.isfinite(device.played).all()
+
+
+def test_an_order_that_fails_while_the_model_is_broken_does_not_end_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = noise(256 * 60)
+    device = FakeDevice(x, 48_000, 256)
+    engine = engine_on(device, tmp_path)
+
+    def lost(*_: object, **__: object) -> Any:
+        raise RuntimeError("the card is lost")
+
+    monkeypatch.setattr(engine._failsafe, "_build", lost)
+    for name in ("push", "set_condition"):
+        monkeypatch.setattr(engine.pipeline, name, lost)
+    device.start(engine.latency.engine)
+    for number in range(50):
+        if number == 20:
+            engine.apply(DOG.turned("gain", -6.0))
+        device.tick()
+        engine.step()
+    assert "the card is lost" in engine.status.fault
+    latency = engine.latency.engine
+    assert np.abs(device.played[latency:] - x[: len(device.played) - latency]).max() <= 1e-4
 
 
 def test_an_engine_starts_once(tmp_path: Path) -> None:

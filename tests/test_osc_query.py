@@ -19,6 +19,7 @@ from rtsep.errors import EngineError
 from rtsep.osc.address import ACTIONS, PARAMETER_AT, types_of
 from rtsep.osc.announce import OSC, OSC_QUERY, Announcement
 from rtsep.osc.http import QueryServer
+from rtsep.osc.query import host_info
 from rtsep.osc.readings import READINGS, terms
 
 
@@ -88,6 +89,9 @@ def test_host_info_says_where_osc_listens(setup: Setup, server: QueryServer) -> 
     assert code == 200
     assert (info["OSC_IP"], info["OSC_PORT"], info["OSC_TRANSPORT"]) == (*setup.server.address, "UDP")
     assert info["EXTENSIONS"]["VALUE"] is True
+    # An address that means every one is none that a client could send to.
+    assert "OSC_IP" not in host_info(("0.0.0.0", 9000))
+    assert host_info(("0.0.0.0", 9000))["OSC_PORT"] == 9000
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,15 @@ def test_what_is_saved_is_loaded_again(presets: Presets, console: Console, name:
     assert [file.name for file in presets.own.iterdir()] == [f"{name}.toml"]
 
 
+def test_what_is_saved_under_a_name_keeps_that_presets_settings_of_a_run(presets: Presets) -> None:
+    shipped = presets.read("steady").run
+    assert shipped == {"reserve_ms": 40.0}
+    presets.save("steady", Console.of(["dog"]))
+    presets.save("steady", Console.of(["cat"]))
+    assert presets.read("steady").run == shipped
+    assert presets.load("steady") == Console.of(["cat"])
+
+
 def test_a_preset_holds_only_what_was_turned(presets: Presets) -> None:
     path = presets.save("mine", Console().turned("prompt/1/text", "dog").turned("residual/mute", 0))
     assert path.read_text() == '[prompt.1]\ntext = "dog"\n\n[residual]\nmute = false\n'
@@ -173,13 +182,6 @@ def test_a_place_that_is_no_folder_is_told(tmp_path: Path) -> None:
     assert presets.names() == SHIPPED_NAMES
     with pytest.raises(ConfigError, match=r"cannot write the preset .*mine\.toml: File exists"):
         presets.save("mine", Console())
-
-
-def test_a_run_table_is_kept_and_the_console_saved_without_it(presets: Presets) -> None:
-    read = presets.read("steady")
-    assert read.run == {"reserve_ms": 40.0}
-    presets.save("steady", read.console)
-    assert presets.read("steady").run == {}
 
 
 def test_effects_are_saved_with_their_knobs_as_they_stand_and_asked_for_again(presets: Presets) -> None:

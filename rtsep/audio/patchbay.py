@@ -79,8 +79,11 @@ def remembered(client: str, folder: Path | None = None) -> Iterator[list[str]]:
         yield missing
     finally:
         now = _still(client) or before  # a client or server that has gone had its connections until then
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DeviceError(f"cannot remember the connections in {file}: {error.strerror}") from error
 
 
 def read(file: Path) -> Connections:

@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     except RtsepError as error:
         said = str(error)
     except typer.TyperException as error:
-        said = f"{error.format_message().rstrip('.')} (rtsep -h helps)"
-    print(f"rtsep: {said}", file=sys.stderr)
+        said = f"{error.format_message().rstrip('.')} (rtsep -h helps)" if error.format_message() else ""
+    if said:  # nothing is left to say where the help was shown
+        print(f"rtsep: {said}", file=sys.stderr)
     sys.exit(2)

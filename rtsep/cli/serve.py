@@ -15,8 +15,8 @@ def serve(
     bundle: Annotated[str, typer.Option(help="Model: a name from 'rtsep bundles', or a folder.")] = "default",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 7771,
-    sessions: Annotated[int, typer.Option(help="Most clients at once, in each process.")] = 64,
-    threads: Annotated[int, typer.Option(help="For the arithmetic.")] = 1,
+    sessions: Annotated[int, typer.Option(min=1, help="Most clients at once, in each process.")] = 64,
+    threads: Annotated[int, typer.Option(min=1, help="For the arithmetic.")] = 1,
     certificate: Annotated[Path | None, typer.Option(help="For TLS: PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
     without_token: Annotated[

@@ -56,16 +56,23 @@ class Patience:
 
     def __init__(self, span_s: float, least_s: float = 0.001) -> None:
         self.span_s, self._least_s = span_s, least_s
-        self._until = 0.0
+        self._left_s = 0.0
 
     def begin(self, hops: float = 1.0) -> None:
         """One hop begins, or several at once."""
-        self._until = time.monotonic() + max(1.0, hops) * self.span_s
+        self._left_s = max(1.0, hops) * self.span_s
 
     @property
     def left_s(self) -> float:
-        """Seconds that may still be waited."""
-        return max(self._least_s, self._until - time.monotonic())
+        """Seconds that may still be waited; what the model takes meanwhile is not counted."""
+        return max(self._least_s, self._left_s)
+
+    def wait(self, connection: Connection) -> bool:
+        """Whether there is something to read, before patience ends."""
+        began = time.monotonic()
+        there = connection.poll(self.left_s)
+        self._left_s -= time.monotonic() - began
+        return there
 
 
 class Remote:
@@ -103,7 +110,7 @@ class Remote:
         self._knobs: Knobs | None = None
         # Places are counted in samples heard since the start, before which there was silence.
         self._reserve, self._heard = reserve, 0
-        self._asked: deque[tuple[int, int]] = deque()  # blocks not answered yet: where each begins and ends
+        self._asked: deque[tuple[int, int, float]] = deque()  # blocks not answered yet: begin, end, when sent
         self._since, self._sent = -reserve, 0  # between them no block was left out
         self._from = -reserve  # place of the first sample that is ready
         self._ready = np.zeros((form.channels, reserve), np.float32)
@@ -148,7 +155,7 @@ class Remote:
             self._ask(here, block)
             within_reach = self._since <= wanted and end <= self._sent
             while within_reach and self._answered < end:
-                if not self._sound.poll(self._patience.left_s):
+                if not self._patience.wait(self._sound):
                     raise LateError(_TOO_SLOW if self._too_slow() else _LATE)
                 self._take()
                 self._hand_over()
@@ -213,14 +220,17 @@ class Remote:
     def _ask(self, here: int, block: Samples) -> None:
         """Hand a block over, unless more is unanswered than may be."""
         if self._asked and self._sent - self._asked[0][0] > self._reserve:
-            if self._heard - self._asked[0][0] > self._reserve + STALLED_S * self._form.sample_rate:
+            here_first, _, sent_s = self._asked[0]
+            behind = self._heard - here_first - self._reserve > STALLED_S * self._form.sample_rate
+            # After a late step many blocks are asked for within a moment, which is no time to answer.
+            if behind and time.monotonic() - sent_s > STALLED_S:
                 raise EffectError(f"it has not answered for {1000 * STALLED_S:g} ms")
             return
         if here != self._sent:  # blocks were left out: what was asked before joins nothing
             self._since = here
         self._unsent.append(block.tobytes())
         self._sent = here + block.shape[1]
-        self._asked.append((here, self._sent))
+        self._asked.append((here, self._sent, time.monotonic()))
         self._hand_over()
 
     def _hand_over(self) -> None:
@@ -233,7 +243,7 @@ class Remote:
         message = self._sound.recv_bytes()
         if message[:1] == _WRONG:
             raise EffectError(message[1:].decode(errors="replace"))
-        here, end = self._asked.popleft()
+        here, end, _ = self._asked.popleft()
         answer = np.frombuffer(message, np.float32, offset=4).reshape(self._form.channels, end - here)
         joins = here == self._answered
         self._ready = np.concatenate([self._ready, answer], axis=1) if joins else answer

@@ -87,6 +87,7 @@ class Session:
                 opened_device.pop_all()
             stack.callback(self._stop)
             self.desk = stack.enter_context(closing(Desk(self.engine, console, Presets())))
+            stack.callback(separator.close)  # else the desk waits for words that nobody will hear any more
             self._open = stack.pop_all()
 
     @property

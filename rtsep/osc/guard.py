@@ -40,7 +40,7 @@ class Guard:
         if not own.is_loopback and not networks:
             raise ConfigError(
                 f"OSC on {host} can be reached from elsewhere: say who may send, "
-                "such as 192.168.1.7 or 192.168.1.0/24"
+                "by --osc-allow, such as 192.168.1.7 or 192.168.1.0/24"
             )
 
         @lru_cache(maxsize=256)

@@ -25,6 +25,8 @@ from rtsep.osc.subscribers import Sender
 
 NAME = "rtsep"
 
+EVERYWHERE = ("0.0.0.0", "::", "")
+
 READ, WRITE = 1, 2
 """Bits of ACCESS."""
 
@@ -36,9 +38,11 @@ Node = dict[str, Any]
 
 def host_info(osc: Sender) -> Node:
     """HOST_INFO: where the OSC server listens, and which attributes are given."""
+    # Who listens on every address has none to tell: a client takes the one that it asked at.
+    address = {} if osc[0] in EVERYWHERE else {"OSC_IP": osc[0]}
     return {
         "NAME": NAME,
-        "OSC_IP": osc[0],
+        **address,
         "OSC_PORT": osc[1],
         "OSC_TRANSPORT": "UDP",
         "EXTENSIONS": dict.fromkeys(("ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT"), True),

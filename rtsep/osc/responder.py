@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rtsep.control import Bind, Learn, Quit, Record, SetParameter, Status
+from rtsep.control import Bind, Learn, Quit, Record, ResetCounts, SetParameter, Status
 from rtsep.errors import CommandError, RtsepError
 from rtsep.osc import daws
 from rtsep.osc.address import (
@@ -87,6 +87,8 @@ class Responder:
             values = value(address, self._status(), self._desk)
             if isinstance(order.command, Record) and address == f"{ROOT}/record":
                 values = (int(order.command.on),)  # the status follows a hop later
+            elif isinstance(order.command, ResetCounts):
+                values = (0,)
             self._out.put(sender, address, values)
         if order.sets is None:
             self._telling.watch(files=True)

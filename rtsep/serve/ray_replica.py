@@ -26,6 +26,7 @@ from rtsep.errors import EngineError
 from rtsep.models.bundle import load_bundle
 from rtsep.serve.house import SessionHouse
 from rtsep.serve.limits import Limits
+from rtsep.serve.token import BRING_TOKEN
 
 FILLED = 0.75
 """Share of a replica's sessions at which another is started."""
@@ -121,7 +122,10 @@ class Replica:
     async def _talk(self, socket: WebSocket) -> None:
         if not self._house.knows(socket.headers.getlist("Authorization")):
             self._house.metrics.refused.labels("token").inc()
-            await socket.close(CloseCode.POLICY_VIOLATION, "bring the token: Authorization: Bearer ...")
+            await socket.close(
+                CloseCode.POLICY_VIOLATION,
+                BRING_TOKEN,
+            )
             return  # not accepted: HTTP 403
         await socket.accept()
         await self._house.serve(RaySocket(socket, self._house.limits.message_bytes))

@@ -19,6 +19,7 @@ from rtsep.errors import EngineError
 from rtsep.models.bundle import Bundle
 from rtsep.serve.house import SessionHouse
 from rtsep.serve.limits import Limits
+from rtsep.serve.token import BRING_TOKEN
 
 CLOSE_S = 2.0
 """So long a client that is told to go may take."""
@@ -95,7 +96,9 @@ class Server:
             return self._health()
         if not self.house.knows(request.headers.get_all("Authorization")):
             return self._refused(
-                http.HTTPStatus.UNAUTHORIZED, "token", "bring the token: Authorization: Bearer ..."
+                http.HTTPStatus.UNAUTHORIZED,
+                "token",
+                BRING_TOKEN,
             )
         if path == "/metrics":
             return _response(http.HTTPStatus.OK, self.house.figures(), METRICS_TYPE)

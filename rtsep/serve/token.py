@@ -9,6 +9,9 @@ from rtsep.errors import ConfigError
 TOKEN = "RTSEP_TOKEN"
 """Environment variable: what stands in arguments can be read by everybody on the machine."""
 
+BRING_TOKEN = f"bring the token: Authorization: Bearer ... (rtsep run: {TOKEN})"
+"""Said to a client without it."""
+
 
 def server_token() -> str | None:
     """The token of the environment, where there is one.

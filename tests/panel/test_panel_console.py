@@ -109,6 +109,19 @@ def test_a_refusal_is_said_and_the_widget_goes_back(panel: Panel, peer: Peer, qt
     qtbot.waitUntil(lambda: panel.fields["prompt/1/text"].value == "")
 
 
+def test_what_the_engine_suffers_from_is_said_for_as_long_as_it_does(
+    panel: Panel, peer: Peer, qtbot: Any
+) -> None:
+    peer.say("fault", "the audio device has gone, and is waited for")
+    qtbot.waitUntil(lambda: panel.notice.text() == "the audio device has gone, and is waited for")
+    assert panel.notice.property("notice") == "wrong"
+    peer.say("overload", "too slow: chunks of 2 hops")
+    peer.say("fault", "")
+    qtbot.waitUntil(lambda: panel.notice.text() == "too slow: chunks of 2 hops")
+    peer.say("overload", "")
+    qtbot.waitUntil(lambda: panel.notice.text().startswith("Connected"))
+
+
 def test_an_edit_that_is_lost_on_the_way_does_not_stand_for_ever(
     panel: Panel, peer: Peer, qtbot: Any
 ) -> None:
