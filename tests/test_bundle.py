@@ -24,6 +24,15 @@ def folder(tmp_path: Path) -> Path:
     return write_bundle(tmp_path / "tiny")
 
 
+def test_what_was_prepared_of_other_weights_goes_when_a_bundle_is_written_again(folder: Path) -> None:
+    prepared = [folder / name for name in ("films.safetensors", "step.onnx", "codes-7.onnx")]
+    for path in prepared:
+        path.touch()
+    write_bundle(folder)
+    assert not any(path.exists() for path in prepared)
+    assert load_bundle(str(folder)).films is None
+
+
 def message(folder: Path) -> str:
     with pytest.raises(BundleError) as caught:
         load_bundle(str(folder))

@@ -109,6 +109,32 @@ def test_files_that_cannot_be_written_are_refused_in_one_line(tmp_path: Path) ->
         AudioSink(tmp_path / "a.wav", 8000, 1, subtype="NONSENSE")
 
 
+def test_a_format_that_is_refused_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    for name, channels, rate in (("a.mp3", 6, 48_000), ("a.flac", 9, 48_000), ("a.mp3", 1, 768_000)):
+        (tmp_path / name).write_bytes(b"precious")
+        with pytest.raises(AudioFileError, match="cannot write"):
+            AudioSink(tmp_path / name, rate, channels)
+        assert (tmp_path / name).read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes are Linux's")
+def test_a_name_need_not_be_utf_8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    samples = noise(100, 1)
+    with AudioSink(path, 8000, 1) as sink:
+        sink.write(samples)
+    assert np.abs(read_all(AudioSource(path)) - samples).max() <= 2e-7
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_stdout_without_room_for_a_header_is_said_in_one_line() -> None:
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(AudioFileError, match="No space left"),
+    ):
+        AudioSink("-", 8000, 1, stdout=full)
+
+
 FULL_DISK = """
 import resource, sys
 import numpy as np

@@ -150,7 +150,10 @@ class AudioSink:
         self.samples_written = 0
         self._writer: _Writer
         if str(path) == "-":
-            self._writer = PipeWriter(stdout, sample_rate, channels, raw)
+            try:
+                self._writer = PipeWriter(stdout, sample_rate, channels, raw)
+            except OSError as error:
+                raise AudioFileError(f"cannot write to stdout: {error.strerror}") from error
         else:
             self._writer = FileWriter(Path(path), sample_rate, channels, subtype, length)
 

@@ -1,6 +1,8 @@
 """Audio files through libsndfile, with errors in words."""
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,11 @@ _LARGEST_WAV, _WIDEST = 4_000_000_000, 8
 """Bytes of all samples, and of one at most."""
 
 
+def _name(path: Path) -> str | bytes:
+    """A path as libsndfile takes it, whose names need not be UTF-8 where the system's need not."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
+
+
 class FileReader:
     """A file to read; ``sample_rate``, ``channels`` and ``length`` are those of its header."""
 
@@ -31,7 +38,7 @@ class FileReader:
         if not path.exists() or path.is_dir():
             raise AudioFileError(f"no such audio file: {path}")
         try:
-            self._file = soundfile.SoundFile(path)
+            self._file = soundfile.SoundFile(_name(path))
         except soundfile.LibsndfileError as error:
             raise AudioFileError(f"cannot read {path} as audio: {error.error_string}") from error
         self._path = path
@@ -84,7 +91,10 @@ class FileWriter:
         grows = form == "WAV" and large and subtype is not None and soundfile.check_format("RF64", subtype)
         settings: dict[str, Any] = {"format": "RF64" if grows else form, "subtype": subtype}
         try:
-            self._file = soundfile.SoundFile(path, "w", sample_rate, channels, **settings)
+            # What libsndfile refuses it has emptied before: let it refuse elsewhere.
+            with TemporaryDirectory() as folder:
+                soundfile.SoundFile(Path(folder, "probe"), "w", sample_rate, channels, **settings).close()
+            self._file = soundfile.SoundFile(_name(path), "w", sample_rate, channels, **settings)
             if grows:
                 soundfile._snd.sf_command(self._file._file, _SHRINK_RF64, soundfile._ffi.NULL, 1)
         except soundfile.LibsndfileError as error:

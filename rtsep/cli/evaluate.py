@@ -31,7 +31,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder of the clips; default: above the manifest's.")
     ] = None,
     bundle: BundleName = "default",
-    limit: Annotated[int | None, typer.Option(help="Only so many mixtures.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many mixtures.")] = None,
     paraphrases: Annotated[
         Path | None, typer.Option(help="TOML of other words for the labels, instead of the shipped ones.")
     ] = None,
@@ -82,9 +82,9 @@ bench_app = typer.Typer(help="Measure streaming exactness, time per hop, compute
 def bench(
     context: typer.Context,
     bundle: BundleName = "default",
-    seconds: Annotated[float, typer.Option(help="Sound to time.")] = 10.0,
-    rate: Annotated[int, typer.Option(help="Device rate for the latency, Hz.")] = 48_000,
-    block: Annotated[int, typer.Option(help="Device block for the latency, samples.")] = 256,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Sound to time.")] = 10.0,
+    rate: Annotated[int, typer.Option(min=8000, help="Device rate for the latency, Hz.")] = 48_000,
+    block: Annotated[int, typer.Option(min=1, help="Device block for the latency, samples.")] = 256,
     json_file: JsonFile = None,
 ) -> None:
     """Measure streaming exactness, time per hop, compute and latency."""

@@ -35,12 +35,12 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint and log; a run found there is resumed.")],
     start: Annotated[str | None, typer.Option(help="Bundle, or another run's folder, to start from.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     compute: Annotated[
         Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the model runs.")
     ] = "auto",
     minutes: Annotated[float | None, typer.Option(help="Stop after so long, with a checkpoint.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads.")] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile what can be compiled.")] = False,
     validate: Annotated[
         Path | None, typer.Option(help="Mixtures to validate on, as for 'rtsep eval'.")

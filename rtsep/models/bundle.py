@@ -133,7 +133,7 @@ def find_bundle(name: str) -> Path:
         return path
     if name in codec_folders():
         raise BundleError(
-            f"{name} is a codec without a masker: train one, see 'rtsep train' and docs/paper.md"
+            f"{name} is a codec without a masker: train one, see 'rtsep train' and docs/published.md"
         )
     raise BundleError(
         f"no bundle {name!r}: have {', '.join(known) or 'none'}, or give a folder that holds {CONFIG}"
@@ -198,8 +198,10 @@ def _check(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path
 
 
 def save_bundle(folder: Path, config: BundleConfig, separator: Separator, card: str) -> None:
-    """Write a bundle; weights in half precision."""
+    """Write a bundle; weights in half precision. What was prepared of other weights there goes."""
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in (folder / FILMS, *folder.glob("*.onnx")):
+        stale.unlink(missing_ok=True)
     tensors = {name: tensor.half().cpu().contiguous() for name, tensor in separator.state_dict().items()}
     save_file(tensors, folder / WEIGHTS)
     (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from rtsep.audio.contract import Samples
 from rtsep.audio.file import AudioSink, AudioSource, same_file
+from rtsep.audio.pipe import PipeClosed
 from rtsep.audio.resample import Ratio, Resampler
 from rtsep.control import Console
 from rtsep.errors import CodeError, CommandError
@@ -112,8 +114,10 @@ def decode_file(source: Path, target: str, bundle_name: str | None = None) -> Fi
         bundle = load_bundle(bundle_name or header.format.bundle)
         header.format.check(bundle)
         left = reader.end.samples
-        with AudioSink(target, header.sound_rate, header.format.channels, length=left) as sink:
-            for sound in decode(bundle, header.format, header.sound_rate, reader.frames()):
+        rate, channels = header.sound_rate, header.format.channels
+        # A reader of stdout may have had enough.
+        with suppress(PipeClosed), AudioSink(target, rate, channels, length=left) as sink:
+            for sound in decode(bundle, header.format, rate, reader.frames()):
                 sink.write(sound[:left])
                 left -= min(left, len(sound))
     return header

@@ -214,7 +214,7 @@ class Trainer:
     def _resume(self) -> None:
         parts = read_checkpoint(self.folder, self.device)
         before = Recipe.model_validate(parts["recipe"])
-        for shape in ("codec", "masker"):
+        for shape in ("codec", "masker", "text_encoder"):
             if getattr(before, shape) != getattr(self.recipe, shape):
                 raise ConfigError(
                     f"{self.folder / CHECKPOINT} was made with another {shape} than the recipe's: "

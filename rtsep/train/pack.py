@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from rtsep.errors import ConfigError
 from rtsep.models.text import embed
 from rtsep.train.packed import MU, PATTERN, PHRASES, Encoding
 from rtsep.train.phrases import Phrases
-from rtsep.train.pool import Clip, Samples, decode, place
+from rtsep.train.pool import Clip, Samples, decode_rows, place
 from rtsep.train.recipe import read_recipe
 from rtsep.train.table import Row, read_rows
 from rtsep.train.vocabulary import SHIPPED, read_vocabulary
@@ -64,8 +63,8 @@ def pack_session(
 
         for mixture in read_manifest(validate, validate.absolute().parent.parent):
             asked.update(dict.fromkeys(mixture.prompts))
-    pack_phrases(out, recipe.text_encoder, asked, embed(recipe.text_encoder, list(asked)))
     paths = pack(data, out, recipe.codec.sample_rate, encoding=encoding, part_bytes=part_bytes)
+    pack_phrases(out, recipe.text_encoder, asked, embed(recipe.text_encoder, list(asked)))
     for path in (*paths, out / PHRASES):
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
@@ -83,14 +82,14 @@ def pack(data: Path, out: Path, sample_rate: int, *, encoding: Encoding, part_by
     Raises:
         ConfigError: a clip cannot be read, or is larger than a part.
     """
-    rows = read_rows(data)
+    contents = list(_contents(read_rows(data), sample_rate, encoding))
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob(PATTERN):
         old.unlink()
     paths: list[Path] = []
     some: list[tuple[Row, bytes]] = []
     size = 0
-    for row, content in _contents(rows, sample_rate, encoding):
+    for row, content in contents:
         if len(content) > part_bytes:
             raise ConfigError(f"{row.path} has {len(content)} bytes, a part at most {part_bytes}")
         if size + len(content) > part_bytes:
@@ -135,7 +134,9 @@ def pack_phrases(out: Path, encoder: str, phrases: Iterable[str], embeddings: Te
 def _contents(rows: Sequence[Row], sample_rate: int, encoding: Encoding) -> Iterator[tuple[Row, bytes]]:
     """Rows in balanced order, each with its bytes."""
     if encoding == "mulaw":
-        companded = [compand(decode(row.path, sample_rate)).tobytes() for row in track(rows, "packing")]
+        companded = [compand(samples).tobytes() for samples in decode_rows(rows, sample_rate)]
+    elif cut := next((row for row in rows if row.start_s or row.stop_s is not None), None):
+        raise ConfigError(f"{cut.path} holds several clips: pack them as mulaw")
     else:
         try:
             companded = [row.path.read_bytes() for row in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -68,9 +69,13 @@ def open_pool(data: Path, cache: Path, sample_rate: int) -> Pool:
     if not clips_path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         decoded = decode_rows(rows, sample_rate)
-        np.save(samples_path, np.concatenate(decoded))
-        # Written last, as the sign that all is there.
-        clips_path.write_text(json.dumps([asdict(clip) for clip in place(rows, map(len, decoded))]))
+        # Whole or not at all: another process may do the same. Clips last, as the sign that all is there.
+        partial = cache / f"pool-{key}.{os.getpid()}.part"
+        with partial.open("wb") as file:
+            np.save(file, np.concatenate(decoded))
+        partial.replace(samples_path)
+        partial.write_text(json.dumps([asdict(clip) for clip in place(rows, map(len, decoded))]))
+        partial.replace(clips_path)
     clips = tuple(Clip(**clip) for clip in json.loads(clips_path.read_text()))
     return Pool(np.load(samples_path, mmap_mode="r"), clips, sample_rate)
 

@@ -45,7 +45,7 @@ def read_rows(data: Path) -> list[Row]:
 
 def _table(table: Path) -> Iterator[Row]:
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the table of clips {table}: {error}") from error
     if not rows or not {"path", "label"} <= rows[0].keys():

@@ -21,6 +21,7 @@ from rtsep.train.pack import balanced, compand, pack, pack_phrases, pack_session
 from rtsep.train.packed import PackedPhrases, expand, is_packed, open_packed
 from rtsep.train.phrases import Phrases
 from rtsep.train.pool import Pool
+from rtsep.train.row import Row
 from rtsep.train.vocabulary import read_vocabulary
 
 
@@ -71,6 +72,23 @@ def test_a_pool_of_some_parts_is_a_smaller_pool(tmp_path: Path, table: Path) -> 
     assert some.clips == whole.clips[: len(some.clips)]
     assert np.array_equal(some.samples, whole.samples[: len(some.samples)])
     assert 0 < len(some.clips) < len(whole.clips)
+
+
+def test_clips_that_are_cut_out_of_a_file_are_packed_as_they_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "long.wav", np.linspace(-0.5, 0.5, 10 * RATE), RATE)
+    rows = [
+        Row(tmp_path / "long.wav", "dog", start_s=1, stop_s=3),
+        Row(tmp_path / "long.wav", "cat", start_s=9),
+    ]
+    monkeypatch.setattr("rtsep.train.pack.read_rows", lambda _: rows)
+    pack(tmp_path, tmp_path / "out", RATE, encoding="mulaw", part_bytes=1_000_000)
+    packed = open_packed(tmp_path / "out", RATE)
+    assert {clip.label: clip.length for clip in packed.clips} == {"dog": 2 * RATE, "cat": RATE}
+    with pytest.raises(ConfigError, match="several clips: pack them as mulaw"):
+        pack(tmp_path, tmp_path / "out", RATE, encoding="files", part_bytes=1_000_000)
+    assert open_packed(tmp_path / "out", RATE).clips == packed.clips, "what was there is kept"
 
 
 def test_every_start_of_the_order_is_balanced_over_labels() -> None:

@@ -97,6 +97,13 @@ def test_a_bad_table_is_named_in_one_line(tmp_path: Path, content: bytes | None,
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_as_a_spreadsheet_writes_it_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav")
+    (tmp_path / "clips.csv").write_text("path,label\na.wav,dog\n", encoding="utf-8-sig")
+    assert open_pool(tmp_path / "clips.csv", tmp_path / "cache", RATE).clips[0].label == "dog"
+    assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".json", ".npy"]
+
+
 def write(path: Path, level: float = 0.1, samples: int = 100) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.full(samples, level), RATE)
