@@ -1,7 +1,7 @@
 """What the words of a prompt mean, by a dictionary: the nouns of WordNet (Miller 1995) and their definitions.
 
-A sentence encoder knows a rare word by how it is spelt: to MiniLM a marimba is nearest to a cymbal and a koto
-to a koala. Its definition, "a percussion instrument with wooden bars", is made of words that it knows.
+A sentence encoder knows a rare word by how it is spelt: to MiniLM a marimba is nearer to a cymbal than to a
+xylophone. Its definition, "a percussion instrument with wooden bars", is made of words that it knows.
 """
 
 from __future__ import annotations
