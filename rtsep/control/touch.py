@@ -11,7 +11,7 @@ from rtsep.errors import CommandError
 TAP_S = 0.4
 """A button that is let go sooner has been tapped."""
 
-PRESSED = 0.501
+PRESSED = 0.5
 """From this position on a control counts as pressed."""
 
 
