@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rtsep.control import (
@@ -57,6 +57,19 @@ class Host(Protocol):
         """Do what is not a setting: record, reset counts, quit. Raises RtsepError."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Settings:
+    """What is set at once, and who waits for it."""
+
+    values: Mapping[str, Value]
+    ticket: int
+    answer: Future[None]
+    preset: str | None
+    """Its name; None keeps the one there is."""
+    learnt: Bindings | None
+    """What else turns parameters from then on; None keeps it."""
+
+
 class Desk:
     """Owns the console. ``submit`` and ``console`` may be used from any thread.
 
@@ -74,7 +87,8 @@ class Desk:
         self._listeners: tuple[Listener, ...] = ()
         self._newest: dict[str, int] = {}  # parameter name to the ticket of the last command that sets it
         self._tickets = 0
-        self._awaited: dict[int, Mapping[str, Value]] = {}  # by ticket: what waits for its words
+        self._awaited: dict[_Settings, list[str]] = {}  # what waits for its words, and those that are new
+        self._teaching = False  # whether the thread for words has anything to do
         self._unheard: dict[str, Value] = {}  # accepted, but the host does not have it yet
         self._unanswered: list[Future[None]] = []
         self._applied, self._pause_s, self._closing = -math.inf, APPLY_S, False
@@ -200,70 +214,71 @@ class Desk:
         """Set several parameters at once, and what controls turn, as soon as every prompt that this needs is
         known."""
         self._tickets += 1
-        ticket = self._tickets
-        self._newest |= dict.fromkeys(values, ticket)
+        settings = _Settings(values, self._tickets, answer, preset, learnt)
+        self._newest |= dict.fromkeys(values, self._tickets)
+        for older in [each for each in self._awaited if not self._not_overtaken(each)]:
+            del self._awaited[older]  # nobody will hear it, and whoever sent it need not wait to know
+            older.answer.set_result(None)
         console = _turned(self._console, values)
         # Those that come, and that of a strip which this switches on.
         texts = {str(value) for name, value in values.items() if name.endswith("/text") and value}
         texts |= {console.strips[index].text for index in console.used}
         unknown = [text for text in sorted(texts) if not self._host.knows(text)]
         if not unknown:
-            self._accept(values, preset, ticket, answer, learnt)
+            self._accept(settings)
             return
-        self._awaited[ticket] = values
-        self._words.submit(self._learn, unknown, values, preset, ticket, answer, learnt)
+        self._awaited[settings] = unknown
+        if not self._teaching:
+            self._teaching = True
+            self._words.submit(self._learn)
 
     def _foreseen(self) -> Console:
         """The console as it will be once the words on their way are known: what whoever saves it has set."""
         console = self._console
-        for ticket, values in self._awaited.items():
-            console = _turned(console, self._not_overtaken(values, ticket))
+        for settings in self._awaited:
+            console = _turned(console, self._not_overtaken(settings))
         return console
 
-    def _not_overtaken(self, values: Mapping[str, Value], ticket: int) -> dict[str, Value]:
-        return {name: value for name, value in values.items() if self._newest[name] == ticket}
+    def _not_overtaken(self, settings: _Settings) -> dict[str, Value]:
+        return {
+            name: value for name, value in settings.values.items() if self._newest[name] == settings.ticket
+        }
 
-    def _learn(
-        self,
-        unknown: list[str],
-        values: Mapping[str, Value],
-        preset: str | None,
-        ticket: int,
-        answer: Future[None],
-        learnt: Bindings | None,
-    ) -> None:
+    def _learn(self) -> None:
         """Compute what is missing, in the thread for words, and come back to the control thread."""
-        try:
-            for text in unknown:
-                if all(self._newest[name] != ticket for name in values):
-                    break  # overtaken while it waited: nobody will hear it
-                self._host.learn(text)
-        except BaseException as error:
-            self._control.submit(self._awaited.pop, ticket)
-            answer.set_exception(error)
-            return
-        self._control.submit(self._accept, values, preset, ticket, answer, learnt)
+        while (settings := self._control.submit(self._next_awaited).result()) is not None:
+            error = None
+            try:
+                for text in self._awaited.get(settings, ()):
+                    if settings in self._awaited:
+                        self._host.learn(text)
+            except BaseException as raised:
+                error = raised
+            self._control.submit(self._learned, settings, error)
 
-    def _accept(
-        self,
-        values: Mapping[str, Value],
-        preset: str | None,
-        ticket: int,
-        answer: Future[None],
-        learnt: Bindings | None,
-    ) -> None:
-        """Turn what has not been overtaken; None keeps the preset's name."""
-        self._awaited.pop(ticket, None)
-        newest = self._not_overtaken(values, ticket)
-        if not newest:
-            answer.set_result(None)
+    def _next_awaited(self) -> _Settings | None:
+        """What has waited the longest for its words."""
+        self._teaching = bool(self._awaited)
+        return next(iter(self._awaited), None)
+
+    def _learned(self, settings: _Settings, error: BaseException | None) -> None:
+        """Turn what its words are known for, unless it was overtaken meanwhile."""
+        if self._awaited.pop(settings, None) is None:
             return
+        if error is not None:
+            settings.answer.set_exception(error)
+        else:
+            self._accept(settings)
+
+    def _accept(self, settings: _Settings) -> None:
+        """Turn what has not been overtaken since."""
+        newest = self._not_overtaken(settings)
         console = _turned(self._console, newest)
-        self._console = replace(console, learnt=learnt or console.learnt)
-        self._preset = self._preset if preset is None else preset
+        self._console = replace(console, learnt=settings.learnt or console.learnt)
+        self._preset = self._preset if settings.preset is None else settings.preset
         first = not self._unanswered
         self._unheard |= newest
-        self._unanswered.append(answer)
+        self._unanswered.append(settings.answer)
         if self._closing:
             self._hand_over()
         elif first:

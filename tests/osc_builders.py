@@ -40,6 +40,7 @@ class RecordingHost:
     unknown: set[str] = field(default_factory=set)
     consoles: list[Console] = field(default_factory=list)
     obeyed: list[Command] = field(default_factory=list)
+    learned: list[str] = field(default_factory=list)
     may_learn: threading.Event = field(default_factory=threading.Event)
 
     def knows(self, text: str) -> bool:
@@ -52,6 +53,7 @@ class RecordingHost:
         if text == "gibberish":
             raise CommandError("gibberish: the encoder knows no such words")
         self.unknown.discard(text)
+        self.learned.append(text)
 
     def apply(self, console: Console, preset: str) -> None:
         """Remember a console, the last thousand of them."""

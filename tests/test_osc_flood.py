@@ -9,6 +9,7 @@ from pathlib import Path
 from osc_builders import Client, Setup, running
 from osc_fuzz import datagrams
 
+from rtsep.osc.orders import MOST_FLYING
 from rtsep.osc.outbox import MOST as MOST_UNSENT
 from rtsep.osc.packet import write, write_bundle
 from rtsep.osc.schedule import MOST as MOST_HELD
@@ -86,3 +87,21 @@ def test_questions_without_end_are_answered_in_a_bounded_number() -> None:
             client.send("/rtsep/prompt/*/*")
         assert client.ask("/rtsep/seconds") == (12.5,)
         assert len(setup.server._out._values) <= MOST_UNSENT
+
+
+def test_a_flood_of_new_words_holds_up_no_fader_and_the_last_ones_win() -> None:
+    with running() as setup, Client(setup.server.address) as client:
+        words = [f"new {number}" for number in range(2 * MOST_FLYING)]
+        setup.host.unknown, learned = set(words), setup.host.learned
+        setup.host.may_learn.clear()
+        for number, text in enumerate(words):
+            client.send(f"/rtsep/prompt/{number % 8 + 1}/text", text)
+            client.ask("/rtsep/seconds")  # so that it was handed over before the next one came
+        client.send("/rtsep/gain", 1.5)
+        assert client.receive_at("/rtsep/gain") == (1.5,)
+        assert not learned
+        setup.host.may_learn.set()
+        assert [client.ask(f"/rtsep/prompt/{number}/text") for number in range(1, 9)] == [
+            (text,) for text in words[-8:]
+        ]
+        assert learned == [words[0], *words[-8:]]
