@@ -14,7 +14,7 @@ from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from PyQt6.QtNetwork import QAbstractSocket, QHostAddress, QHostInfo, QUdpSocket
 
 from gui.protocol import BANDS, HOST, PORT, RATE, decode, encode
-from gui.values import Values
+from gui.values import PRESET, Values
 from rtsep.control import PARAMETERS, Level, Value
 from rtsep.errors import CommandError
 
@@ -97,9 +97,17 @@ class Client(QObject):
         """
         good = PARAMETERS[name].check(value)
         if not self.alive:
-            self._later[name] = good
+            self._set_later(name, good)
         elif self.values.ask(name, good, time.monotonic()):
             self.send(name, good)
+
+    def load(self, preset: str) -> None:
+        """Ask for a preset to be loaded, now or as soon as an engine answers, after what was set before."""
+        if self.alive:
+            self.values.ask_preset(preset, time.monotonic())
+            self.send(PRESET, preset)
+        else:
+            self._set_later(PRESET, preset)
 
     def keep(self, values: Mapping[str, Value]) -> None:
         """Have an engine that is started here take over these values, once it answers; none to forget."""
@@ -115,6 +123,10 @@ class Client(QObject):
         """Send a message as it is."""
         if self._peer is not None:
             self._socket.writeDatagram(encode(name, *values), self._peer, self.port)
+
+    def _set_later(self, name: str, value: Value) -> None:
+        self._later.pop(name, None)  # the newest stands last
+        self._later[name] = value
 
     def _found(self, info: QHostInfo) -> None:
         addresses = info.addresses()
@@ -159,10 +171,13 @@ class Client(QObject):
         """The engine answers: let it have what was set while it did not."""
         self.alive = True
         self.reached.emit(True)
-        later, self._later, self._kept = self._kept | self._later, {}, {}
+        later, self._later, kept, self._kept = self._later, {}, self._kept, {}
         self.values.known.clear()
-        for name, value in later.items():
-            self.turn(name, value)
+        for name, value in [*((each, kept[each]) for each in kept if each not in later), *later.items()]:
+            if name == PRESET:
+                self.load(str(value))
+            else:
+                self.turn(name, value)
 
     def _take(self, name: str, values: list[Any]) -> None:
         """Sort a message; one that does not fit the protocol is left alone."""
@@ -177,6 +192,8 @@ class Client(QObject):
             case ["load" | "dropouts"] | ["latency", *_], [int() | float() as number]:
                 self.figured.emit(name, float(number))
             case ["preset" | "learning" | "separator" | "fault" | "overload"], [str(text)]:
+                if name == PRESET:
+                    self.values.echo_preset(text)
                 self.told.emit(name, text)
             case ["presets" | "learn"], _ if all(isinstance(each, str) for each in values):
                 self.told.emit(name, values)

@@ -6,6 +6,7 @@ from PyQt6.QtCore import QSettings, Qt, pyqtBoundSignal, pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from gui.devices import Device, Separator
+from gui.picker import Picker
 
 DEFAULT = "the system's choice"
 ALL = "all"
@@ -146,9 +147,7 @@ class EngineBar(QWidget):
         return str(self._settings.value(f"devices/{key}", default))
 
     def _picker(self, name: str, width: int) -> QComboBox:
-        picker = QComboBox()
-        picker.setAccessibleName(name)
-        picker.setToolTip(f"{name.lower()} of an engine that is started here")
+        picker = Picker(name, f"{name.lower()} of an engine that is started here")
         picker.setMinimumWidth(width)
         picker.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         return picker

@@ -60,6 +60,9 @@ class Field(QWidget):
         """Whether the user is in the middle of an edit."""
         return False
 
+    def finish(self) -> None:
+        """Take what has been typed and not entered as if it had been."""
+
     def show_value(self, value: Value) -> None:
         """Show what the engine holds, without sending anything."""
         self.value = value
@@ -160,6 +163,10 @@ class Fader(Field):
             and self.box.text() != self.box.textFromValue(self.box.value()) + self.box.suffix()
         )
         return self.slider.isSliderDown() or typed
+
+    def finish(self) -> None:
+        """Take the digits on the line."""
+        self.box.interpretText()
 
     def draw(self, value: Value) -> None:
         """Move slider and box."""

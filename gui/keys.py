@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QWidget
 
@@ -35,6 +36,7 @@ def bind(window: QWidget, deeds: Mapping[str, Callable[[], object]]) -> dict[str
         action = actions[name] = QAction(name, window)
         action.setShortcuts([QKeySequence(key) for key in keys])
         action.setAutoRepeat(False)
+        action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)  # suggestions are another window
         action.triggered.connect(lambda _, deed=deeds[name]: deed())
         window.addAction(action)
     return actions

@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
+
+from gui.picker import Picker
+
+
+class _Line(QLineEdit):
+    """A picker would take the enter key for some of the names on offer, and not for others."""
+
+    entered = pyqtSignal()
+    dropped = pyqtSignal()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        match event.key() if event is not None else None:
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
+                self.entered.emit()
+            case Qt.Key.Key_Escape:
+                self.dropped.emit()
+            case _:
+                super().keyPressEvent(event)
 
 
 class PresetBar(QWidget):
@@ -18,18 +37,19 @@ class PresetBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = QComboBox()
+        self.name = Picker("Preset", "enter loads the preset of this name")
         self.name.setEditable(True)
         self.name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.name.setMinimumWidth(190)
-        self.name.setAccessibleName("Preset")
-        self.name.setToolTip("enter loads the preset of this name")
-        self._loaded = ""
-        line = self.name.lineEdit()
-        assert line is not None
-        line.setAccessibleName("Preset name")
-        line.setPlaceholderText("preset")
-        line.returnPressed.connect(self._load_new)
+        self._loaded: str | None = None
+        self._saving = ""
+        self.line = _Line()
+        self.name.setLineEdit(self.line)
+        self.name.setCompleter(None)  # which would save the beginning of a name over the preset of that name
+        self.line.setAccessibleName("Preset name")
+        self.line.setPlaceholderText("preset")
+        self.line.entered.connect(self._load)
+        self.line.dropped.connect(lambda: self._write(self._loaded or ""))
         self.name.activated.connect(self._load)
         self.back = self._button("◀", "Previous preset")
         self.on = self._button("▶", "Next preset")
@@ -47,26 +67,41 @@ class PresetBar(QWidget):
         wanted = list(names)
         if wanted == [self.name.itemText(index) for index in range(self.name.count())]:
             return
-        text = self.name.currentText()
+        text, typed = self.name.currentText(), self.line.isModified()
         self.name.clear()
         self.name.addItems(wanted)
-        self.name.setEditText(text)
+        self._write(text, typed=typed)
 
-    def show_loaded(self, name: str) -> None:
-        """Show what the engine has loaded, unless a name is being typed."""
+    def show_loaded(self, name: str) -> bool:
+        """Show what the engine has loaded, unless a name is being typed, or was and nothing else is loaded.
+
+        Returns:
+            Whether that is the answer to what was to be saved.
+        """
+        saved, other = bool(name) and name == self._saving, self._loaded not in (None, name)
         self._loaded = name
         if name and self.name.findText(name) < 0:
             self.name.addItem(name)
-        line = self.name.lineEdit()
-        assert line is not None
-        if not (line.hasFocus() and line.isModified()):
-            self.name.setEditText(name)
+        typing = self.line.isModified() and self.line.text() != name
+        if not typing or (other and not self.line.hasFocus()):
+            self._write(name)
+        if saved:
+            self._saving = ""
+        return saved
+
+    def saving(self, name: str) -> None:
+        """Take note that the engine was asked to save under this name."""
+        self._saving = name
+
+    def rest(self) -> str:
+        """The engine has gone: nothing is known. Returns the name that it may not have saved."""
+        unsaved, self._saving, self._loaded = self._saving, "", None
+        return unsaved
 
     def save_now(self) -> None:
         """Ask for the console to be saved; without a name, go and have one typed."""
         name = self.name.currentText().strip()
         if name:
-            self._settle()
             self.save.emit(name)
         else:
             self.name.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -74,17 +109,11 @@ class PresetBar(QWidget):
     def _load(self) -> None:
         name = self.name.currentText().strip()
         if name:
-            self._settle()
             self.load.emit(name)
 
-    def _load_new(self) -> None:
-        if self.name.findText(self.name.currentText(), Qt.MatchFlag.MatchFixedString) < 0:
-            self._load()  # names that are on offer come as activated
-
-    def _settle(self) -> None:
-        line = self.name.lineEdit()
-        assert line is not None
-        line.setModified(False)
+    def _write(self, text: str, *, typed: bool = False) -> None:
+        self.name.setEditText(text)
+        self.line.setModified(typed)
 
     def _button(self, text: str, name: str) -> QPushButton:
         button = QPushButton(text)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from PyQt6.QtCore import QTimer, pyqtSignal
-from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from gui.fields import Switch
+from gui.picker import Picker
 from gui.presets import PresetBar
 from gui.theme import CHOICES
 from rtsep.control import PARAMETERS
@@ -55,10 +56,9 @@ class Transport(QWidget):
         super().__init__()
         self.bypass = Switch(PARAMETERS["bypass"])
         self.bypass.button.setToolTip(f"{PARAMETERS['bypass'].help} (F8)")
-        self.presets, self.record, self.theme = PresetBar(), RecordButton(), QComboBox()
+        self.presets, self.record = PresetBar(), RecordButton()
+        self.theme = Picker("Theme", "light or dark, or as the desktop has it")
         self.theme.addItems(list(CHOICES))
-        self.theme.setAccessibleName("Theme")
-        self.theme.setToolTip("light or dark, or as the desktop has it")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(16)

@@ -15,6 +15,8 @@ SETTLE_S = 0.4
 """How long an edit may stay without its echo before the engine is asked what holds."""
 LEARN_S = 10.0
 """The same for words, which the engine may have to learn first."""
+PRESET = "preset"
+"""What a preset that is asked for is called among the edits."""
 
 
 def same(one: Value, other: Value) -> bool:
@@ -31,7 +33,8 @@ class Values:
     known: dict[str, Value] = field(default_factory=dict)
     """As last echoed."""
     _asked: dict[str, tuple[Value, float]] = field(default_factory=dict)
-    _given_up: dict[str, Value] = field(default_factory=dict)
+    """By name, with the time."""
+    _given_up: dict[str, tuple[Value, float]] = field(default_factory=dict)
     """Of those whose confirmation nobody waits for any more, what the engine has said nothing of since."""
 
     def ask(self, name: str, value: Value, now: float) -> bool:
@@ -40,6 +43,16 @@ class Values:
             return False
         self._asked[name] = (value, now)
         return True
+
+    def ask_preset(self, name: str, now: float) -> None:
+        """Note that a preset is asked for: it settles every edit before it."""
+        self.give_up()
+        self._asked[PRESET] = (name, now)
+
+    def echo_preset(self, name: str) -> None:
+        """Note which preset the engine has loaded."""
+        if self._asked.get(PRESET, ("", 0.0))[0] == name:
+            self._asked.pop(PRESET, None)
 
     def echo(self, name: str, value: Value) -> bool:
         """Note what the engine holds; False if a newer edit is on its way and should stay on the screen."""
@@ -54,28 +67,32 @@ class Values:
     def overdue(self, now: float) -> list[str]:
         """Edits that should have been confirmed by now; they are given up."""
         late = [name for name, (_, since) in self._asked.items() if now - since > patience(name)]
-        for name in late:
-            self._given_up[name] = self._asked.pop(name)[0]
-        return late
+        return self._give_up(late)
 
     def give_up(self) -> list[str]:
         """Every edit that is not confirmed; they are given up: the engine has refused something."""
-        late = {name: value for name, (value, _) in self._asked.items()}
-        self._given_up |= late
-        self._asked.clear()
-        return list(late)
+        return self._give_up(list(self._asked))
 
     def lost(self) -> dict[str, Value]:
-        """Every edit that an engine which has gone may not have heard of, by name; they are forgotten."""
-        self.give_up()
-        found, self._given_up = self._given_up, {}
-        return found
+        """Every edit that an engine which has gone may not have heard of, by name, oldest first; they are
+        forgotten."""
+        found = sorted((self._given_up | self._asked).items(), key=lambda edit: edit[1][1])
+        self._asked.clear()
+        self._given_up.clear()
+        return {name: value for name, (value, _) in found}
 
     def waits(self, name: str) -> bool:
         """Whether an edit of this parameter is not confirmed yet."""
         return name in self._asked
 
+    def _give_up(self, names: list[str]) -> list[str]:
+        """Those of parameters; nobody has to be asked which preset is loaded."""
+        late = {name: self._asked.pop(name) for name in names}
+        late.pop(PRESET, None)
+        self._given_up |= late
+        return list(late)
+
 
 def patience(name: str) -> float:
-    """Seconds that the engine has to confirm a parameter."""
-    return LEARN_S if PARAMETERS[name].kind is str else SETTLE_S
+    """Seconds that the engine has to confirm a parameter, or a preset."""
+    return LEARN_S if name == PRESET or PARAMETERS[name].kind is str else SETTLE_S

@@ -21,19 +21,21 @@ def wire(panel: Panel) -> dict[str, Callable[[], object]]:
     """
     _wire_client(panel)
     _wire_engine(panel)
-    client, transport = panel.client, panel.transport
-    turn = partial(_turn, panel)
+    transport = panel.transport
+    turn, order = partial(_turn, panel), partial(_order, panel)
     for field in panel.fields.values():
         field.edited.connect(turn)
-    panel.learning.learn.connect(lambda name: client.send("learn", name))
-    panel.learning.unlearn.connect(lambda name: client.send("unlearn", name))
+    panel.learning.learn.connect(lambda name: order("No control is learnt", "learn", name))
+    panel.learning.unlearn.connect(lambda name: order("No control is forgotten", "unlearn", name))
     panel.learning.said.connect(lambda text: panel.notice.flash(text, fine=True))
     panel.strips.refused.connect(panel.notice.flash)
-    panel.figures.reset.connect(lambda: client.send("reset"))
-    transport.presets.load.connect(lambda name: client.send("preset", name))
-    transport.presets.save.connect(lambda name: client.send("preset/save", name))
-    transport.presets.step.connect(lambda by: client.send("preset/next" if by > 0 else "preset/previous"))
-    transport.record.wanted.connect(lambda on: client.send("record", bool(on)))
+    panel.figures.reset.connect(lambda: order("There are no counts", "reset"))
+    transport.presets.load.connect(lambda name: _load(panel, name))
+    transport.presets.save.connect(lambda name: _save(panel, name))
+    transport.presets.step.connect(
+        lambda by: order("There is no other preset", f"preset/{'next' if by > 0 else 'previous'}")
+    )
+    transport.record.wanted.connect(lambda on: order("Nothing is recorded", "record", bool(on)))
     transport.theme.currentIndexChanged.connect(panel.paint_theme)
     return {
         "bypass": transport.bypass.button.click,
@@ -56,6 +58,7 @@ def _wire_client(panel: Panel) -> None:
     client.figured.connect(panel.figures.hear)
     client.told.connect(lambda name, value: _hear(panel, name, value))
     client.failed.connect(panel.notice.flash)
+    client.failed.connect(lambda _: panel.transport.presets.saving(""))
     client.reached.connect(lambda _: _show_state(panel))
     _show_state(panel)
 
@@ -91,11 +94,35 @@ def _turn(panel: Panel, name: str, value: object) -> None:
         panel.notice.flash(str(error))
 
 
+def _order(panel: Panel, otherwise: str, name: str, *values: bool | str) -> bool:
+    """Ask for what only an engine that answers can do; where none does, say so, and what comes of it."""
+    if panel.client.alive:
+        panel.client.send(name, *values)
+    else:
+        panel.notice.flash(f"{otherwise}: no engine answers.")
+    return panel.client.alive
+
+
+def _load(panel: Panel, name: str) -> None:
+    panel.client.load(name)
+    if not panel.client.alive:
+        panel.notice.flash(f"The preset {name!r} is loaded as soon as an engine answers.", fine=True)
+
+
+def _save(panel: Panel, name: str) -> None:
+    """Save what is shown, and what has been typed and not entered with it."""
+    for field in panel.fields.values():
+        field.finish()
+    if _order(panel, f"The preset {name!r} is not saved", "preset/save", name):
+        panel.transport.presets.saving(name)
+
+
 def _hear(panel: Panel, name: str, value: object) -> None:
     """Take what is neither a parameter nor a figure."""
     match name, value:
         case "preset", str(preset):
-            panel.transport.presets.show_loaded(preset)
+            if panel.transport.presets.show_loaded(preset):
+                panel.notice.flash(f"The preset {preset!r} is saved.", fine=True)
         case "presets", list(names):
             panel.transport.presets.offer(names)
         case "learn", list(pairs):
@@ -129,6 +156,8 @@ def _show_state(panel: Panel) -> None:
     panel.transport.record.show_state(False)
     panel.learning.show_waiting("")
     panel.engine_bar.show_separator("")
+    if unsaved := panel.transport.presets.rest():
+        panel.notice.flash(f"The engine has gone before it said that the preset {unsaved!r} is saved.")
     if engine.wanted:
         panel.notice.hold(f"Waiting for the engine that was started here, at {where}.")
     else:

@@ -78,6 +78,11 @@ class Words(Field):
         """Whether words are being typed."""
         return self.line.isModified()
 
+    def finish(self) -> None:
+        """Send the words on the line."""
+        if self.held:
+            self._send()
+
     def draw(self, value: Value) -> None:
         """Write the words on the line."""
         if self.line.text() != value:

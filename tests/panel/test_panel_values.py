@@ -67,3 +67,31 @@ def test_an_edit_without_an_echo_is_given_up_and_words_get_longer() -> None:
     assert values.overdue(SETTLE_S * 1.1) == ["gain"]
     assert values.overdue(LEARN_S * 1.1) == ["prompt/1/text"]
     assert values.echo("gain", 0.0)
+
+
+def test_what_is_lost_comes_back_in_order_with_the_preset_between_what_was_set_before_and_after() -> None:
+    values = Values()
+    values.ask("gain", -4.0, 0.0)
+    values.ask_preset("speech", 0.1)
+    values.ask("wet", 0.5, 0.2)
+    assert values.overdue(0.2 + SETTLE_S * 1.1) == ["wet"]
+    assert list(values.lost()) == ["gain", "preset", "wet"]
+    assert not values.lost()
+
+
+def test_a_preset_that_is_loaded_or_refused_is_not_lost() -> None:
+    values = Values()
+    values.ask_preset("speech", 0.0)
+    values.echo_preset("birds")
+    values.echo_preset("speech")
+    assert not values.lost()
+    values.ask_preset("nowhere", 0.0)
+    assert values.give_up() == []
+    assert not values.lost()
+
+
+def test_words_asked_for_before_a_preset_do_not_hide_its_own() -> None:
+    values = Values()
+    values.ask("prompt/1/text", "rain", 0.0)
+    values.ask_preset("speech", 0.1)
+    assert values.echo("prompt/1/text", "speech")
