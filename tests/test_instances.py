@@ -16,7 +16,7 @@ import pytest
 
 import rtsep
 from rtsep.audio.fake import FakeDevice
-from rtsep.audio.patchbay import read
+from rtsep.audio.patchbay import Connections, connections, read
 from rtsep.control import OSC_PORT
 from rtsep.errors import ConfigError, EngineError
 
@@ -26,16 +26,18 @@ from pathlib import Path
 from rtsep.audio.client_name import VARIABLE
 os.environ[VARIABLE] = "rtsep voice"
 from rtsep.audio.device import find_device, open_device
-from rtsep.audio.patchbay import connect, connections, remembered
+from rtsep.audio.patchbay import Memory, connect, connections
 device = open_device(find_device("JACK", "input"), find_device("JACK", "output"))
+assert device.client == "rtsep voice"
 at_first = connections("rtsep voice")
 connect("rtsep voice", {{**at_first, "out_0": ["system:playback_2"]}})
-with remembered("rtsep voice", Path({folder!r})):
-    pass
+first = Memory("rtsep voice", Path({folder!r}))
+first.restore(device.client)
+first.keep()
 connect("rtsep voice", at_first)
 again = connections("rtsep voice")
-with remembered("rtsep voice", Path({folder!r})) as missing:
-    restored = connections("rtsep voice")
+missing = Memory("rtsep voice", Path({folder!r})).restore(device.client)
+restored = connections("rtsep voice")
 nowhere = connect("rtsep voice", {{"in_0": ["nobody:out"]}})
 device.stop()
 print(json.dumps([at_first, again, restored, missing, nowhere]))
@@ -94,6 +96,40 @@ def test_a_client_goes_by_its_name_and_is_connected_as_it_was(
     assert restored == {**at_first, "out_0": ["system:playback_2"]}
     assert missing == []
     assert nowhere == ["rtsep voice:in_0 - nobody:out"]
+
+
+def test_a_client_is_connected_as_it_was_when_its_server_is_back_under_whatever_name_it_then_has(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("jack")
+    wanted = {"in_0": [], "out_0": ["system:playback_2"], "out_1": ["system:playback_1"]}
+    memory = tmp_path / "rtsep" / "connections" / "voice.json"
+    memory.parent.mkdir(parents=True)
+    memory.write_text(json.dumps(wanted))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with ExitStack() as running:
+        with jack_server.server(folder) as environment:
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            other = subprocess.Popen(["jack_simple_client", "voice"], stdout=subprocess.DEVNULL)
+            running.callback(other.wait)
+            running.callback(other.kill)
+            until_connected("voice", {"output1": ["system:playback_1"]})
+            ours = rtsep.Engine("anything", separator="passthrough", name="voice", connect=True)
+            running.enter_context(ours)
+            until_connected("voice-01", wanted)
+        with jack_server.server(folder):
+            until_connected("voice", wanted)
+            running.close()
+    assert json.loads(memory.read_text()) == wanted
+
+
+def until_connected(client: str, wanted: Connections) -> None:
+    """Return when a client is connected so, or not otherwise as far as is asked."""
+    deadline = time.monotonic() + 60
+    while not connections(client).items() >= wanted.items():
+        assert time.monotonic() < deadline, connections(client)
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"in_0": 3}', '{"in_0": [4]}'])

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rtsep.audio.callback_memory import CallbackMemory, Layout, SharedBytes, size
+from rtsep.audio.client_name import client_name
 from rtsep.audio.portaudio import (
     DeviceInfo,
     Kind,
@@ -86,7 +87,13 @@ def _hold(order: dict[str, Any], say: Any) -> None:
     latency = stream.latency if isinstance(stream.latency, tuple) else (stream.latency,) * 2
     rate = round(stream.samplerate)
     said = {kind: asdict(device) for kind, device in devices.items()}
-    say(home=memory.base, sample_rate=rate, latency=[round(part * rate) for part in latency], devices=said)
+    say(
+        home=memory.base,
+        sample_rate=rate,
+        latency=[round(part * rate) for part in latency],
+        devices=said,
+        client=client_name(),
+    )
     while stream.active and not unwanted.wait(_LOOK_S):
         pass
     if not stream.active:

@@ -109,6 +109,7 @@ class Card:
         self.devices: dict[Kind, DeviceInfo] = {
             kind: DeviceInfo(**device) for kind, device in answer["devices"].items()
         }
+        self.client: str = answer["client"]
         self.memory = CallbackMemory(self._shared, self.layout, answer["home"])
         self.ready = True
 

@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import os
 from functools import cache
+from typing import Any
 
 VARIABLE = "RTSEP_CLIENT_NAME"
 """Where the name stands, so that a process that this one starts to hold the sound card has it as well."""
@@ -13,11 +14,23 @@ VARIABLE = "RTSEP_CLIENT_NAME"
 
 def name_client() -> None:
     """Tell PortAudio; before it is initialised, which it is when sounddevice is imported."""
-    name, found = os.environ.get(VARIABLE), ctypes.util.find_library("portaudio")
-    if name and found:
-        tell = getattr(ctypes.CDLL(found), "PaJack_SetClientName", None)
-        if tell is not None:  # PortAudio without JACK has none
-            tell(_kept(name))
+    name, tell = os.environ.get(VARIABLE), _function("PaJack_SetClientName")
+    if name and tell is not None:
+        tell(_kept(name))
+
+
+def client_name() -> str:
+    """What the server calls it: another name where the one asked for is taken. Empty without a server."""
+    found, ask = ctypes.c_char_p(), _function("PaJack_GetClientName")
+    if ask is None or ask(ctypes.byref(found)) or found.value is None:
+        return ""
+    return found.value.decode()
+
+
+def _function(name: str) -> Any:
+    """A function of PortAudio's; None where that was made without JACK."""
+    library = ctypes.util.find_library("portaudio")
+    return getattr(ctypes.CDLL(library), name, None) if library else None
 
 
 @cache

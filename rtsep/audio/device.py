@@ -137,7 +137,7 @@ def open_device(
     if len(sizes) > 1:
         transport.halt()
         raise DeviceError(f"{output_device} has no steady block ({sorted(sizes)}): ask for --block 512")
-    return Duplex(transport)
+    return Duplex(transport, transport.client)
 
 
 def _await(card: Card, unless: Callable[[], bool] | None) -> None:

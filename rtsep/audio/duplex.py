@@ -24,8 +24,14 @@ threads of Python. The rest is for callbacks that come early."""
 class Duplex:
     """An :class:`AudioDevice` over a transport."""
 
-    def __init__(self, transport: Transport) -> None:
-        """Take over an open transport that has not begun."""
+    def __init__(self, transport: Transport, client: str = "") -> None:
+        """Take over an open transport that has not begun.
+
+        Args:
+            transport: samples in, samples out.
+            client: what the JACK server that it is on calls it.
+        """
+        self.client = client
         self.sample_rate = transport.sample_rate
         self.channels_in = transport.channels_in
         self.channels_out = transport.channels_out

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from platformdirs import user_state_path
@@ -57,33 +55,49 @@ def connect(client: str, wanted: Connections) -> list[str]:
     return missing
 
 
-@contextmanager
-def remembered(client: str, folder: Path | None = None) -> Iterator[list[str]]:
-    """Connect a client as it was at the end of the last such block, and remember at the end how it is.
+class Memory:
+    """The connections that a client had at the end of its last run.
 
     Args:
-        client: its name; a client without a memory is left as it is.
+        name: it goes by, and asks the server for.
         folder: where memories are kept, by default the user's state folder.
-
-    Yields:
-        What could not be connected: ports that are not there.
-
-    Raises:
-        DeviceError: as ``connections``.
     """
-    file = (folder or user_state_path("rtsep") / "connections") / f"{client}.json"
-    wanted = read(file)
-    missing = connect(client, wanted) if wanted else []
-    before = connections(client)
-    try:
-        yield missing
-    finally:
-        now = _still(client) or before  # a client or server that has gone had its connections until then
+
+    def __init__(self, name: str, folder: Path | None = None) -> None:
+        self._file = (folder or user_state_path("rtsep") / "connections") / f"{name}.json"
+        self._client = name
+        self._wanted = read(self._file)
+
+    def restore(self, client: str) -> list[str]:
+        """Connect a client as it was; one without a memory is left as it is, and connected so the next time.
+
+        Args:
+            client: what the server calls it, where that is known.
+
+        Returns:
+            What could not be connected: ports that are not there.
+
+        Raises:
+            DeviceError: as ``connections``.
+        """
+        self._client = client or self._client
+        if self._wanted:
+            return connect(self._client, self._wanted)
+        self._wanted = connections(self._client)
+        return []
+
+    def keep(self) -> None:
+        """Remember how the client is connected, for the next run.
+
+        Raises:
+            DeviceError: the memory cannot be written.
+        """
+        now = _still(self._client) or self._wanted  # of one that has gone, or whose server has
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            raise DeviceError(f"cannot remember the connections in {file}: {error.strerror}") from error
+            raise DeviceError(f"cannot remember the connections in {self._file}: {error.strerror}") from error
 
 
 def read(file: Path) -> Connections:

@@ -83,6 +83,7 @@ class RtmixerTransport:
         self.sample_rate = card.sample_rate
         self.channels_in, self.channels_out = card.layout.channels_in, card.layout.channels_out
         self.latency_samples = card.latency_samples
+        self.client = card.client
         self.block = self.callback_size = 0
         self._free = list(range(SLOTS))
         self._out: dict[int, _Action] = {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from rtsep.audio.contract import AudioDevice
-from rtsep.audio.patchbay import remembered
+from rtsep.audio.duplex import Duplex
+from rtsep.audio.patchbay import Memory
 from rtsep.compute import compute_device
 from rtsep.config import RunSettings
 from rtsep.control import Command, Console, Status
@@ -19,6 +22,7 @@ from rtsep.effects.protocol import Format
 from rtsep.effects.rack import Rack
 from rtsep.ends import stem_count
 from rtsep.engine import SWITCH_INTERVAL_S, Engine, Reopen
+from rtsep.errors import DeviceError
 from rtsep.live.card import SoundCard
 from rtsep.load import Load
 from rtsep.models.bundle import lighter_bundle
@@ -56,6 +60,8 @@ class Session:
     ) -> None:
         stems = stem_count(settings, console)
         self._settings, self._stopped = settings, False
+        self._memory = Memory(settings.name) if settings.connect and settings.name is not None else None
+        self._client = ""
         with ExitStack() as stack:
             self._osc = stack.enter_context(OscProcess()) if settings.played else None  # it loads meanwhile
             stack.callback(separator.close)
@@ -64,7 +70,8 @@ class Session:
             reopen: Reopen | None = None
             if device is None:
                 card = card or stack.enter_context(closing(SoundCard(settings, console)))
-                device, reopen = card.taken(), card.again
+                device, reopen = card.taken(), partial(self._again, card)
+                self._client = device.client
             with ExitStack() as opened_device:
                 opened_device.callback(device.stop)
                 form = Format.at(separator, device.sample_rate, device.channels_in)
@@ -119,9 +126,9 @@ class Session:
                 stack.enter_context(surfaces(self._settings, self.engine, self.desk, self._osc))
             stack.callback(self._stop)  # the sound ends first, then whoever turned the knobs
             self.engine.start()
-            if self._settings.connect and self._settings.name is not None:
-                for each in stack.enter_context(remembered(self._settings.name)):
-                    say(f"not connected, since it is not there: {each}")
+            if self._memory is not None:
+                self._connect(self._memory)
+                stack.callback(self._memory.keep)
             self._open = stack.pop_all()
 
     def close(self) -> None:
@@ -140,6 +147,21 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.__exit__(kind, error, trace)
+
+    def _again(self, card: SoundCard, unwanted: Callable[[], bool]) -> Duplex:
+        """As :meth:`SoundCard.again`, connected as it was."""
+        device = card.again(unwanted)
+        self._client = device.client
+        if self._memory is not None:
+            try:
+                self._connect(self._memory)
+            except DeviceError as error:
+                say(str(error))  # it can be connected by hand, and sounds then
+        return device
+
+    def _connect(self, memory: Memory) -> None:
+        for each in memory.restore(self._client):
+            say(f"not connected, since it is not there: {each}")
 
     def _stop(self) -> None:
         if not self._stopped:
