@@ -88,6 +88,19 @@ def test_the_control_that_moves_while_one_is_waited_for_is_bound_and_turns_nothi
     assert desk.commands() == [Bind("midi/1/note/60")]
 
 
+def test_a_wheel_flips_a_switch_each_time_it_is_bent_up_and_springs_back() -> None:
+    desk = SlowDesk(Console(learnt=Bindings.of({"midi/1/pitchbend": "bypass"})))
+    surface = MidiSurface(desk, print)
+    for pitch in (40, 8191, 5000, -30, 0, 8191, 0):  # hardly any rests at the very same place again
+        surface.hear(mido.Message("pitchwheel", pitch=pitch))
+        for command, answer in desk.given:
+            if not answer.done():
+                assert isinstance(command, SetParameter)
+                desk.console = desk.console.turned(command.name, command.value)
+                answer.set_result(None)
+    assert desk.commands() == [SetParameter("bypass", True), SetParameter("bypass", False)]
+
+
 def test_what_the_desk_refuses_is_told_and_the_next_is_obeyed(desk: SlowDesk) -> None:
     told: list[str] = []
     surface = MidiSurface(desk, told.append)

@@ -71,6 +71,8 @@ class MidiSurface:
         if (found := position_of(message)) is None:
             return
         source, position = found
+        if message.type == "pitchwheel" and self._flips(source):
+            position = max(0.0, 2 * position - 1)  # its middle is where it rests, and would be pressed
         if self._desk.learning:
             if position:  # a button let go, or a key, would be the one pressed before
                 self._submit(Bind(source))
@@ -82,6 +84,12 @@ class MidiSurface:
             return
         if command is not None and self._is_next(command):
             self._submit(command)
+
+    def _flips(self, source: str) -> bool:
+        """Whether a control turns a switch."""
+        console = self._desk.console
+        turned = console.parameters.get(console.learnt.get(source) or "")
+        return turned is not None and turned.kind is bool
 
     def _is_next(self, command: SetParameter) -> bool:
         """Whether nothing for its parameter is under way; otherwise it waits."""
