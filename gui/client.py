@@ -63,6 +63,11 @@ class Client(QObject):
         self._watch.setInterval(WATCH_MS)
         self._watch.timeout.connect(self._look)
 
+    @property
+    def elsewhere(self) -> str:
+        """Where the engine runs, if an engine started here would not be the one that is spoken with."""
+        return "" if self.host in (HOST, "localhost") else self.host
+
     def open(self) -> None:
         """Bind a port and begin to look for the engine."""
         numeric = QHostAddress("127.0.0.1" if self.host == "localhost" else self.host)

@@ -1,9 +1,9 @@
-"""Separator, host API, input and output, and the buttons that start and stop an engine with them."""
+"""Sound card and separator, and the buttons that start and stop an engine with them."""
 
 from __future__ import annotations
 
 from PyQt6.QtCore import QSettings, Qt, pyqtBoundSignal, pyqtSignal
-from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.devices import Device, Separator
 from gui.picker import Picker
@@ -16,7 +16,12 @@ OWN = "default"
 
 
 class EngineBar(QWidget):
-    """Picks what an engine starts with; it is remembered by name, and stays picked while it is missing."""
+    """Picks what an engine starts with; it is remembered by name, and stays picked while it is missing.
+
+    Args:
+        settings: what is remembered.
+        elsewhere: the computer on which the engine runs, if not here: nothing is started or stopped then.
+    """
 
     separator_picked = pyqtSignal()
     """Another separator than the one that runs."""
@@ -24,16 +29,16 @@ class EngineBar(QWidget):
     stop = pyqtSignal()
     reload = pyqtSignal()
 
-    def __init__(self, settings: QSettings) -> None:
+    def __init__(self, settings: QSettings, elsewhere: str = "") -> None:
         super().__init__()
-        self._settings = settings
+        self._settings, self._elsewhere = settings, elsewhere
         self.devices: list[Device] = []
         self.separators: list[Separator] = []
         self._running = ""
-        self.separator = self._picker("Separator", 100)
         self.host_api = self._picker("Host API", 80)
         self.input = self._picker("Input device", 140)
         self.output = self._picker("Output device", 140)
+        self.separator = self._picker("Separator", 100)
         self.midi = self._picker("MIDI input", 80)
         self.again = self._button("Reload", "look again for sound cards", self.reload)
         self.go = self._button(
@@ -41,22 +46,7 @@ class EngineBar(QWidget):
         )
         self.halt = self._button("Stop", "stop the engine that was started here", self.stop)
         self.state = QLabel("")
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        pickers = {
-            "Separator": self.separator,
-            "Host API": self.host_api,
-            "Input": self.input,
-            "Output": self.output,
-            "MIDI": self.midi,
-        }
-        for label, widget in pickers.items():
-            layout.addWidget(QLabel(label))
-            layout.addWidget(widget)
-        for button in (self.again, self.go, self.halt, self.state):
-            layout.addWidget(button)
-        for picker in (self.input, self.output):
-            layout.setStretchFactor(picker, 1)
+        self._arrange()
         self._fill(self.host_api, [ALL], self._stored("host_api", ALL))
         self._refill()
         self.host_api.activated.connect(self._refill)
@@ -116,10 +106,31 @@ class EngineBar(QWidget):
         """Say whether an engine answers, and whether it was started here: only such a one can be stopped."""
         self.go.setEnabled(not answers and not own)
         self.halt.setEnabled(own)
-        self.separator.setEnabled(own or not answers)
+        self.separator.setEnabled((own or not answers) and not self._elsewhere)
+        if self._elsewhere:
+            self.state.setText(f"The engine runs on {self._elsewhere}: it is started and stopped there.")
+            return
         self.state.setText(
             ("runs" if answers else "starting") if own else ("started elsewhere" if answers else "no engine")
         )
+
+    def _arrange(self) -> None:
+        """Two rows, for names of sound cards are long; of an engine elsewhere only its separator is shown."""
+        api, devices = QLabel("Host API"), (QLabel("Input"), self.input, QLabel("Output"), self.output)
+        midi, buttons = (QLabel("MIDI"), self.midi), (self.again, self.go, self.halt)
+        above, below, rows = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        for widget in (api, self.host_api, *devices):
+            above.addWidget(widget)
+        for widget in (QLabel("Separator"), self.separator, *midi, *buttons, self.state):
+            below.addWidget(widget)
+        for picker in (self.input, self.output, self.separator, self.midi):
+            (above if picker in devices else below).setStretchFactor(picker, 1)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addLayout(above)
+        rows.addLayout(below)
+        if self._elsewhere:
+            for widget in (api, self.host_api, *devices, *midi, *buttons):
+                widget.hide()
 
     def _picked(self) -> None:
         if self.separator.currentText() != self._running:

@@ -52,7 +52,7 @@ class Panel(QMainWindow):
         self.troubles: dict[str, str] = {}
         """What the engine suffers from, fault and overload, for as long as it does."""
         self.spectrogram, self.figures = Spectrogram(self.pulse), Figures()
-        self.engine_bar = EngineBar(settings)
+        self.engine_bar = EngineBar(settings, client.elsewhere)
         master = {name: make_field(PARAMETERS[name], self.lexicon) for name in MASTER}
         self.fields: dict[str, Field] = self.strips.fields | master | {"bypass": self.transport.bypass}
         self.learning = Learning(self.fields, self)
@@ -63,7 +63,8 @@ class Panel(QMainWindow):
         self.paint_theme()
         restore(settings, self, self.splitter)
         client.open()
-        self.lister.reload()
+        if not client.elsewhere:
+            self.lister.reload()
 
     def paint_theme(self) -> None:
         """Take on the theme that is picked, and remember it."""

@@ -158,10 +158,15 @@ def _show_state(panel: Panel) -> None:
     panel.engine_bar.show_separator("")
     if unsaved := panel.transport.presets.rest():
         panel.notice.flash(f"The engine has gone before it said that the preset {unsaved!r} is saved.")
+    begin = (
+        "Start it there, with --osc-host and --osc-allow."
+        if client.elsewhere
+        else "Start below begins one here."
+    )
     if engine.wanted:
         panel.notice.hold(f"Waiting for the engine that was started here, at {where}.")
     else:
         panel.notice.hold(
-            f"No engine answers at {where}. It is tried again all the time; Start below begins one here. "
+            f"No engine answers at {where}. It is tried again all the time. {begin} "
             "What you set now is sent as soon as one answers."
         )
