@@ -177,6 +177,27 @@ def test_a_reserve_lets_an_effect_answer_later_and_is_part_of_its_latency(tmp_pa
     assert not y[:528].any()
 
 
+def test_an_effect_that_is_switched_on_again_is_no_fault_while_its_first_answer_is_not_due(
+    tmp_path: Path,
+) -> None:
+    x = noise(9600, 2, level=0.1)
+    with Rack([faulty(tmp_path, "pass")], FORM, reserve_ms=15) as rack:
+        rack._patience.span_s = 60
+        blocks(rack, x)
+        (insert,) = rack.inserts
+        rack.turn([insert.turned("enable", False)])
+        blocks(rack, x[:960])
+        rack.turn([insert])
+        faults, y = [], []
+        for at in range(0, len(x), 480):
+            y.append(blocks(rack, x[at : at + 480]))
+            faults += rack.faults
+        assert not any(faults)
+    heard, late = np.concatenate(y), 720 + 48
+    assert np.abs(heard[late:960] - x[: 960 - late]).max() <= 1e-6  # untouched, until there is something
+    assert np.abs(heard[2400:] - x[2400 - late : -late] / 2).max() <= 1e-6
+
+
 def test_beyond_its_reserve_an_effect_is_bypassed_and_comes_back_in_its_place(tmp_path: Path) -> None:
     go = tmp_path / "go"
     wait = f"[time.sleep(0.001) for _ in iter(lambda: os.path.exists({str(go)!r}), True)]"

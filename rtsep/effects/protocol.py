@@ -26,6 +26,10 @@ class LateError(RtsepError):
     """An effect that has not answered in time, and may yet."""
 
 
+class NotDueError(LateError):
+    """An effect that was switched on a moment ago: the answer to what it has heard since is not due yet."""
+
+
 class Hops(Protocol):
     """What works hop by hop: a separator."""
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from rtsep.control import Value
-from rtsep.effects.protocol import Effect, EffectError, Format, Knobs, LateError, Samples
+from rtsep.effects.protocol import Effect, EffectError, Format, Knobs, LateError, NotDueError, Samples
 from rtsep.errors import ConfigError, RtsepError
 from rtsep.priority import BESIDE, hurry
 
@@ -112,6 +112,7 @@ class Remote:
         self._reserve, self._heard = reserve, 0
         self._asked: deque[tuple[int, int, float]] = deque()  # blocks not answered yet: begin, end, when sent
         self._since, self._sent = -reserve, 0  # between them no block was left out
+        self._cleared = -reserve  # when it was last told to forget
         self._from = -reserve  # place of the first sample that is ready
         self._ready = np.zeros((form.channels, reserve), np.float32)
         self._missed: tuple[int, ...] = ()
@@ -162,7 +163,7 @@ class Remote:
         except (EOFError, OSError) as error:
             raise EffectError(f"it crashed{self._ending()}") from error
         if not within_reach:
-            raise LateError(_LATE)
+            raise NotDueError if wanted < self._cleared else LateError(_LATE)
         self._ready, self._from = self._ready[:, wanted - self._from :], wanted
         return self._ready[:, : block.shape[1]]
 
@@ -172,7 +173,7 @@ class Remote:
 
     def clear(self) -> None:
         """See ``Effect``; what it has not answered yet, within its reserve, is not heard any more."""
-        self._since = self._heard
+        self._since = self._cleared = self._heard
         self._unsent.append(_CLEAR)
         with contextlib.suppress(OSError):  # it has crashed: the next block says so
             self._hand_over()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.control import Insert, Value
-from rtsep.effects.protocol import Effect, EffectError, Format, LateError, Samples, checked
+from rtsep.effects.protocol import Effect, EffectError, Format, LateError, NotDueError, Samples, checked
 
 FADE_S = 0.01
 """From the effect to the untouched sound, or back."""
@@ -101,6 +101,8 @@ class Slot:
             result = checked(block, self._effect.process(block)).T
             self.fault = ""
             return result
+        except NotDueError:
+            self.fault = ""
         except LateError as error:
             self.fault = f"{self.insert} is bypassed until it answers: {error}"
         except EffectError as error:
