@@ -16,7 +16,9 @@ _READY_S = 10.0
 
 
 @contextlib.contextmanager
-def server(folder: Path, sample_rate: int = 48000, period: int = 256) -> Iterator[dict[str, str]]:
+def server(
+    folder: Path, sample_rate: int = 48000, period: int = 256, ports: int = 2
+) -> Iterator[dict[str, str]]:
     """Run a server; gives the environment in which its clients find it, and JACK_SERVER_PID and _LOG."""
     environment = {
         **os.environ,
@@ -25,7 +27,7 @@ def server(folder: Path, sample_rate: int = 48000, period: int = 256) -> Iterato
         "JACK_NO_AUDIO_RESERVATION": "1",
         "OMP_NUM_THREADS": "1",
     } | _without_alsa_plugins(folder)
-    driver = ["-d", "dummy", "-r", str(sample_rate), "-p", str(period)]
+    driver = ["-d", "dummy", "-r", str(sample_rate), "-p", str(period), "-C", str(ports), "-P", str(ports)]
     for realtime in (["-R", "-P70"], ["-r"]):
         with (folder / f"jackd{realtime[0]}.log").open("w+") as log:
             process = subprocess.Popen(["jackd", *realtime, *driver], env=environment, stdout=log, stderr=log)

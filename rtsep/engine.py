@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from platformdirs import user_music_path
 
-from rtsep.audio.contract import AudioDevice
+from rtsep.audio.contract import AudioDevice, Unwanted
 from rtsep.audio.spectrum import band_levels
 from rtsep.blueprint import Blueprint, Films
 from rtsep.config import DEFAULT_RESERVE_MS
@@ -39,7 +39,9 @@ times a hop (measured with a busy thread, 3.6 ms without: 7.6 ms a hop at 0.5 ms
 REOPEN_S = 0.2
 """What passes before a device that could not be opened again is tried once more."""
 
-Reopen = Callable[[Callable[[], bool]], AudioDevice]
+Reopen = Callable[[Unwanted], AudioDevice]
+
+_GONE = "the audio device has gone, and is waited for"
 
 
 class Engine:
@@ -61,7 +63,8 @@ class Engine:
         recordings: folder for what ``Record`` writes.
         name: of the separator, for the status.
         reopen: opens the device anew, as soon as it is there; gives up with a ``DeviceError`` when what it is
-            given becomes true. It may come back with another rate and block.
+            given becomes true, which is told what the device refuses. It may come back with another rate and
+            block.
         load: judges whether the machine keeps up, and what is done without if not.
     """
 
@@ -327,20 +330,23 @@ class Engine:
         """
         if self._reopen is None:
             raise error
-        self._trouble = "the audio device has gone, and is waited for"
+        self._trouble = _GONE
         self._dropouts_before += 1
         self._device.stop()
         while not self._unwanted():
             try:
                 self._resume(self._reopen(self._unwanted))
-            except DeviceError:
+            except DeviceError as refusal:
+                self._trouble = str(refusal)
                 self._stopping.wait(REOPEN_S)
             else:
                 self._trouble = ""
                 return
 
-    def _unwanted(self) -> bool:
+    def _unwanted(self, obstacle: str | None = None) -> bool:
         """Whether nobody waits for the device any more; orders are obeyed all the same."""
+        if obstacle is not None:
+            self._trouble = f"the audio device is back, but refuses: {obstacle}" if obstacle else _GONE
         self.worker.obey(self._dropouts)
         return self._stopping.is_set()
 
@@ -352,11 +358,10 @@ class Engine:
         """
         if device.sample_rate != self._device.sample_rate and self._plan.rack.inserts:
             device.stop()
-            self._trouble = (
+            raise DeviceError(
                 f"the audio device has come back at {device.sample_rate} Hz, the inserts are for "
                 f"{self._device.sample_rate}: set it back, or start again"
             )
-            raise DeviceError(self._trouble)
         if device.sample_rate != self._device.sample_rate and self._takes.end():  # a file has one rate
             self.worker.orders.put(StopRecording())
             self.worker.obey(self._dropouts)

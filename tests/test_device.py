@@ -1,12 +1,14 @@
 """The real device, on a JACK server of our own; what opens it runs in a process of its own."""
 
 import json
+import time
 from pathlib import Path
 
 import jack_server
 import pytest
 
 import rtsep.audio.device
+from rtsep.audio.device import find_devices, open_device
 from rtsep.errors import DeviceError
 
 LOOP = """
@@ -183,6 +185,26 @@ def test_a_server_that_goes_away_under_way_is_noticed_and_the_process_ends(
 ) -> None:
     with jack_server.server(tmp_path_factory.mktemp("jack"), period=128) as environment:
         jack_server.run(ORPHAN.format(server=environment["JACK_SERVER_PID"]), environment)
+
+
+def test_a_device_that_is_back_but_refuses_says_what(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("jack")
+    with jack_server.server(folder) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        ends = find_devices(None, None)
+    told: list[str | None] = []
+
+    def unwanted(obstacle: str | None) -> bool:
+        told.append(obstacle)
+        return "not 2" in str(obstacle) or time.monotonic() > deadline
+
+    deadline = time.monotonic() + 60
+    with jack_server.server(folder, ports=1), pytest.raises(DeviceError, match="has not come back"):
+        open_device(*ends, unless=unwanted)
+    assert str(told[-1]).endswith("has 1 output channels, not 2: use --channels 1")
 
 
 def test_a_missing_portaudio_library_is_told_with_the_package_to_install(

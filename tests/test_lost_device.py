@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from builders import noise
 from engine_builders import DOG, LiveDevice, engine_on
 
+from rtsep.audio.contract import Unwanted
 from rtsep.audio.fake import FakeDevice
 from rtsep.errors import DeviceError
 
@@ -37,10 +37,15 @@ def test_a_device_that_comes_back_at_another_rate_plays_on_with_what_was_set(tmp
     first, second = LiveDevice(noise(25_600)), LiveDevice(noise(256_000), 44_100)
     reopened = threading.Event()
 
-    def reopen(unwanted: Callable[[], bool]) -> FakeDevice:
+    def reopen(unwanted: Unwanted) -> FakeDevice:
         assert not reopened.wait(0.5)
         assert engine.status.fault == "the audio device has gone, and is waited for"
-        assert not unwanted()
+        assert not unwanted(None)
+        assert engine.status.fault == "the audio device has gone, and is waited for"
+        assert not unwanted("system is in use")
+        assert engine.status.fault == "the audio device is back, but refuses: system is in use"
+        assert not unwanted("")
+        assert engine.status.fault == "the audio device has gone, and is waited for"
         reopened.set()
         return second
 

@@ -1,7 +1,8 @@
 """The process of a sound card: PortAudio and rtmixer's C callback, and nothing that computes.
 
 ``python -m rtsep.audio.card ORDER`` with ORDER as JSON answers with one line of JSON and, if a stream was
-asked for, holds it open until its standard input is closed. It ends by itself when the card goes away.
+asked for, holds it open until its standard input is closed; where it is patient, lines before that one say
+what it waits for. It ends by itself when the card goes away.
 Whoever started it (``card_process.py``) may kill it at any time.
 """
 
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -42,6 +44,9 @@ _RETRY_S = 0.1
 _MISSED_S = 1.0
 """So long a card is looked for that another process has just found: now and then a JACK server lets nobody in
 (seen with two servers on one machine, by the clients of both at once)."""
+
+_REFUSED_S = 0.5
+"""What it refuses for a shorter time is not told: servers do while they start, or end."""
 
 
 def main(order: dict[str, Any]) -> None:
@@ -73,7 +78,7 @@ def _hold(order: dict[str, Any], say: Any) -> None:
     threading.Thread(target=_watch, args=(unwanted,), daemon=True).start()
     layout = Layout(**order["layout"])
     memory = CallbackMemory(SharedBytes(size(layout), order["memory"]), layout)
-    until = time.monotonic() + _MISSED_S
+    until, obstacle = time.monotonic() + _MISSED_S, _Obstacle(say)
     while True:
         try:
             stream, devices = _open(order, memory)
@@ -82,6 +87,8 @@ def _hold(order: dict[str, Any], say: Any) -> None:
             missed = isinstance(error, MissingDeviceError) and time.monotonic() < until
             if unwanted.is_set() or not (missed or order["patient"]):
                 raise
+            if order["patient"]:
+                obstacle.met(error)
         terminate()
         unwanted.wait(_RETRY_S)
     latency = stream.latency if isinstance(stream.latency, tuple) else (stream.latency,) * 2
@@ -102,6 +109,25 @@ def _hold(order: dict[str, Any], say: Any) -> None:
     time.sleep(_SETTLES_S)
     stream.close()
     terminate()
+
+
+class _Obstacle:
+    """What keeps a card from being opened, told once it has done so for a while."""
+
+    def __init__(self, say: Callable[..., None]) -> None:
+        self._say = say
+        self._met: str | None = None
+        self._since_s = 0.0
+        self._told: str | None = None
+
+    def met(self, error: DeviceError) -> None:
+        """It could not be opened once more; of a card that is not there, nothing is to be said but that."""
+        now_s, met = time.monotonic(), "" if isinstance(error, MissingDeviceError) else str(error)
+        if met != self._met:
+            self._met, self._since_s = met, now_s
+        if met != self._told and now_s - self._since_s >= _REFUSED_S:
+            self._told = met
+            self._say(obstacle=met)
 
 
 def _open(order: dict[str, Any], memory: CallbackMemory) -> tuple[Any, dict[Kind, DeviceInfo]]:

@@ -73,6 +73,8 @@ class Card:
         self._lock = threading.Lock()
         self._ended = False
         self.ready = False
+        self.obstacle: str | None = None
+        """Of a patient one: what the devices refuse, or no words where they are not there."""
         self._start()
         if patient:
             threading.Thread(target=self._await_quietly, name="rtsep-card", daemon=True).start()
@@ -89,7 +91,8 @@ class Card:
     def _await(self) -> None:
         """Take the answer; start again where there is none."""
         for attempt in range(1, _ATTEMPTS + 1):
-            answer = self._process.answer()
+            while (answer := self._process.answer()) is not None and "obstacle" in answer:
+                self.obstacle = answer["obstacle"]
             if answer is not None:
                 self._take_over(answer)
                 return

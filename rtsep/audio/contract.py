@@ -4,6 +4,7 @@ A transport is two rings with a callback between them: the sound card's (rtmixer
 simulated one (fake.py). duplex.py makes a device of either.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 """Sound, -1..1: (n, channels) where nothing else is said."""
+
+
+Unwanted = Callable[[str | None], bool]
+"""Whether nobody wants a device any more that is waited for. Told meanwhile what keeps it away: what it
+refuses, no words where it is not there, None before that is known."""
 
 
 class AudioDevice(Protocol):

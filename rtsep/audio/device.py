@@ -9,10 +9,10 @@ opened by a fresh PortAudio.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from rtsep.audio.callback_memory import Layout
 from rtsep.audio.card_process import Card, ask_for_devices
+from rtsep.audio.contract import Unwanted
 from rtsep.audio.duplex import Duplex
 from rtsep.audio.portaudio import JACK, DeviceInfo, Kind
 from rtsep.audio.probe import measure_block
@@ -88,7 +88,7 @@ def open_device(
     block: int = 0,
     channels_in: int = 1,
     channels_out: int | None = None,
-    unless: Callable[[], bool] | None = None,
+    unless: Unwanted | None = None,
 ) -> Duplex:
     """Open a sound card; it runs, silent, and its block is known. ``start`` begins to capture and play.
 
@@ -100,7 +100,7 @@ def open_device(
         channels_in: 1 or 2.
         channels_out: 2 where the device has two when None. ``write`` spreads mono over all of them.
         unless: for a device that has gone: wait until it is there again, by name, at the rate it then has,
-            unless this becomes true.
+            unless this becomes true; it is told what the device refuses.
 
     Raises:
         DeviceError: when PortAudio is missing, or the device refuses the rate, the channels or the block, or
@@ -140,14 +140,14 @@ def open_device(
     return Duplex(transport, transport.client)
 
 
-def _await(card: Card, unless: Callable[[], bool] | None) -> None:
+def _await(card: Card, unless: Unwanted | None) -> None:
     """Wait until a patient card is ready.
 
     Raises:
         DeviceError: its process has died, or the waiting was broken off.
     """
     while not card.ready:
-        if unless is None or unless() or not card.alive:
+        if unless is None or unless(card.obstacle) or not card.alive:
             raise DeviceError("the audio device has not come back: plug it in or restart its server")
         time.sleep(_LOOK_S)
 

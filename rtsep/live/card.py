@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from rtsep.audio.client_name import VARIABLE
+from rtsep.audio.contract import Unwanted
 from rtsep.audio.device import find_devices, open_device
 from rtsep.audio.duplex import Duplex
 from rtsep.audio.portaudio import DeviceInfo
@@ -45,7 +45,7 @@ class SoundCard:
         opening, self._opening = self._opening, None
         return opening.result()
 
-    def again(self, unwanted: Callable[[], bool]) -> Duplex:
+    def again(self, unwanted: Unwanted) -> Duplex:
         """The device that was there and has gone, once it is back.
 
         Raises:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
 
-from rtsep.audio.contract import AudioDevice
+from rtsep.audio.contract import AudioDevice, Unwanted
 from rtsep.audio.duplex import Duplex
 from rtsep.audio.patchbay import Memory
 from rtsep.compute import compute_device
@@ -148,7 +147,7 @@ class Session:
     ) -> None:
         self._open.__exit__(kind, error, trace)
 
-    def _again(self, card: SoundCard, unwanted: Callable[[], bool]) -> Duplex:
+    def _again(self, card: SoundCard, unwanted: Unwanted) -> Duplex:
         """As :meth:`SoundCard.again`, connected as it was."""
         device = card.again(unwanted)
         self._client = device.client
