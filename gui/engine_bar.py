@@ -116,20 +116,22 @@ class EngineBar(QWidget):
 
     def _arrange(self) -> None:
         """Two rows, for names of sound cards are long; of an engine elsewhere only its separator is shown."""
-        api, devices = QLabel("Host API"), (QLabel("Input"), self.input, QLabel("Output"), self.output)
-        midi, buttons = (QLabel("MIDI"), self.midi), (self.again, self.go, self.halt)
+        start: list[QWidget] = [QLabel("MIDI"), self.midi, self.again, self.go, self.halt]
+        devices: list[QWidget] = [QLabel("Host API"), self.host_api]
+        devices += [QLabel("Input"), self.input, QLabel("Output"), self.output]
         above, below, rows = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
-        for widget in (api, self.host_api, *devices):
-            above.addWidget(widget)
-        for widget in (QLabel("Separator"), self.separator, *midi, *buttons, self.state):
-            below.addWidget(widget)
-        for picker in (self.input, self.output, self.separator, self.midi):
-            (above if picker in devices else below).setStretchFactor(picker, 1)
+        for row, widgets in (
+            (above, devices),
+            (below, [QLabel("Separator"), self.separator, *start, self.state]),
+        ):
+            for widget in widgets:
+                stretches = widget in (self.input, self.output, self.separator, self.midi)
+                row.addWidget(widget, int(stretches))
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addLayout(above)
         rows.addLayout(below)
         if self._elsewhere:
-            for widget in (api, self.host_api, *devices, *midi, *buttons):
+            for widget in (*devices, *start):
                 widget.hide()
 
     def _picked(self) -> None:

@@ -140,7 +140,7 @@ class Fader(Field):
         self.slider, self.box = _Slider(Qt.Orientation.Horizontal), _Spin()
         self.slider.setRange(round(parameter.low * self._steps), round(parameter.high * self._steps))
         self.slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.slider.setMinimumWidth(70)
+        self.slider.setMinimumWidth(50)
         self.box.setRange(parameter.low, parameter.high)
         self.box.setDecimals(1 if decibels else 2)
         self.box.setSingleStep(1.0 if decibels else 0.05)

@@ -30,6 +30,7 @@ class Bar(QWidget):
         self._pulse = pulse
         self._drawn = (0, 0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(60)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         pulse.add(self.move_on)
 
@@ -109,7 +110,7 @@ class Meter(QWidget):
         self.clipped = 0
         name, self._title = QLabel(title), title
         name.setMinimumWidth(52)
-        self.figure.setMinimumWidth(72)
+        self.figure.setMinimumWidth(52)
         self.figure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.clip.setProperty("lamp", "off")
         self.clip.setToolTip("samples at full scale since the last reset")

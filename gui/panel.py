@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt6.QtCore import QSettings, Qt
+from PyQt6.QtCore import QSettings, QSize, Qt
 from PyQt6.QtGui import QCloseEvent
-from PyQt6.QtWidgets import QGridLayout, QLabel, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QApplication,
+    QGridLayout,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui.client import Client
 from gui.devices import RTSEP, Lister
@@ -21,6 +30,7 @@ from gui.meters import Meter
 from gui.notice import Notice
 from gui.process import EngineProcess
 from gui.pulse import Pulse
+from gui.roll import Roll
 from gui.spectrogram import Spectrogram
 from gui.strip import Strips, make_field
 from gui.theme import CHOICES, colours_for, palette, style_sheet
@@ -124,7 +134,9 @@ class Panel(QMainWindow):
     def _arrange(self, master: dict[str, Field]) -> None:
         """Lay everything out; the tab key follows the order of creation, top to bottom."""
         self.setWindowTitle("rtsep")
-        self.resize(1240, 720)
+        screen = self.screen()
+        assert screen is not None
+        self.resize(QSize(1240, 720).boundedTo(screen.availableGeometry().size()))
         right, moving = QWidget(), QVBoxLayout()
         moving.setContentsMargins(8, 0, 0, 0)
         for widget in (*self.meters.values(), self.spectrogram):
@@ -144,11 +156,14 @@ class Panel(QMainWindow):
         knobs.setColumnStretch(1, 1)
         knobs.setColumnStretch(3, 2)
         knobs.setHorizontalSpacing(16)
-        centre, layout = QWidget(), QVBoxLayout()
+        layout = QVBoxLayout()
         layout.addWidget(self.transport)
         layout.addWidget(self.notice)
         layout.addWidget(self.splitter, 1)
         layout.addLayout(knobs)
         layout.addWidget(self.engine_bar)
-        centre.setLayout(layout)
-        self.setCentralWidget(centre)
+        roll = Roll(layout)
+        self.setCentralWidget(roll)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(roll.follow)

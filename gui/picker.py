@@ -17,7 +17,20 @@ class Picker(QComboBox):
     def __init__(self, name: str, help: str) -> None:
         super().__init__()
         self.setAccessibleName(name)
+        self._help = help
         self.setToolTip(help)
+        self.currentTextChanged.connect(self._tell)
+
+    def showPopup(self) -> None:
+        """Open the list, as wide as its longest name."""
+        view = self.view()
+        assert view is not None
+        view.setMinimumWidth(view.sizeHintForColumn(0))
+        super().showPopup()
+
+    def _tell(self, text: str) -> None:
+        """A long name has little room."""
+        self.setToolTip(f"{text}\n{self._help}" if text else self._help)
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         """Leave it to what lies behind."""

@@ -40,7 +40,7 @@ class PresetBar(QWidget):
         self.name = Picker("Preset", "enter loads the preset of this name")
         self.name.setEditable(True)
         self.name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.name.setMinimumWidth(190)
+        self.name.setMinimumWidth(150)
         self._loaded: str | None = None
         self._saving = ""
         self.line = _Line()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtCore import QRectF, QSize, Qt
 from PyQt6.QtGui import QImage, QPainter, qRgb
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
@@ -136,6 +136,10 @@ class Spectrogram(QWidget):
         self._since_s = STILL_S
         self._pulse = pulse
         pulse.add(self.move_on)
+
+    def sizeHint(self) -> QSize:
+        """Content with little: what there is more goes to it."""
+        return self.minimumSizeHint()
 
     def hear(self, side: str, levels: bytes) -> None:
         """Take a spectrum of "in" or "out" in."""

@@ -97,7 +97,7 @@ QPushButton[part="negative"]:checked, QPushButton[part="record"]:checked { backg
 QPushButton[part="star"] { padding: 2px 4px; border-color: transparent; background: transparent; }
 QPushButton[part="star"]:checked { color: $loud; }
 QPushButton[part="star"]:focus { border-color: $focus; }
-QPushButton[part="bypass"] { font-size: 20px; font-weight: bold; min-height: 44px; min-width: 150px; }
+QPushButton[part="bypass"] { font-size: 20px; font-weight: bold; min-height: 44px; min-width: 100px; }
 QPushButton[part="bypass"]:checked { background: $hot; }
 QAbstractItemView { background: $field; selection-background-color: $focus; selection-color: $window; }
 QLabel[lamp="off"] { color: $faint; padding: 1px 6px; }
@@ -112,4 +112,11 @@ QSlider { min-height: 22px; }
 QSlider::groove:horizontal { height: 4px; background: $border; border-radius: 2px; }
 QSlider::handle:horizontal { width: 12px; margin: -8px 0; border-radius: 3px; background: $text; }
 QSplitter::handle { background: $window; }
+QScrollBar:vertical { background: $window; width: 12px; }
+QScrollBar:horizontal { background: $window; height: 12px; }
+QScrollBar::handle { background: $border; border-radius: 4px; margin: 2px; }
+QScrollBar::handle:vertical { min-height: 32px; }
+QScrollBar::handle:horizontal { min-width: 32px; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 """

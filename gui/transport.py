@@ -61,7 +61,7 @@ class Transport(QWidget):
         self.theme.addItems(list(CHOICES))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(16)
+        layout.setSpacing(12)
         for widget in (self.bypass, self.presets, self.record):
             layout.addWidget(widget)
         layout.addStretch(1)

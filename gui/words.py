@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent
-from PyQt6.QtWidgets import QCompleter, QLineEdit, QPushButton
+from PyQt6.QtCore import QEvent, Qt, pyqtSignal
+from PyQt6.QtGui import QContextMenuEvent, QFocusEvent, QHelpEvent, QKeyEvent
+from PyQt6.QtWidgets import QCompleter, QLineEdit, QPushButton, QToolTip
 
 from gui.fields import Field, spoken
 from gui.lexicon import WORDS_ROLE, Lexicon
@@ -18,6 +18,17 @@ class _Line(QLineEdit):
     """A line that opens all suggestions with the down key, and tells when it is left."""
 
     left = pyqtSignal()
+
+    def event(self, event: QEvent | None) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self.overfull:
+            QToolTip.showText(event.globalPos(), f"{self.text()}\n{self.toolTip()}", self)
+            return True
+        return super().event(event)
+
+    @property
+    def overfull(self) -> bool:
+        """Whether there are more words than can be seen."""
+        return self.fontMetrics().horizontalAdvance(self.text()) > self.contentsRect().width()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         completer = self.completer()
@@ -50,7 +61,7 @@ class Words(Field):
         self.line, self.star = _Line(), QPushButton("☆")
         self.line.setPlaceholderText("name a sound")
         self.line.setMaxLength(LONGEST_PROMPT)
-        self.line.setMinimumWidth(150)
+        self.line.setMinimumWidth(120)
         self._lexicon = lexicon
         super().__init__(parameter, self.line)
         completer = QCompleter(lexicon.model, self)
@@ -87,6 +98,8 @@ class Words(Field):
         """Write the words on the line."""
         if self.line.text() != value:
             self.line.setText(str(value))
+        if not self.line.hasFocus():
+            self.line.home(False)  # of a long prompt the beginning says more than the end
         self.line.setModified(False)
 
     def show_value(self, value: Value) -> None:
