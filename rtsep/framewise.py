@@ -18,7 +18,7 @@ from rtsep.errors import AudioFileError
 from rtsep.live.engine import words_of
 from rtsep.live.session import opened
 from rtsep.models.condition import Condition
-from rtsep.pipeline import Pipeline
+from rtsep.pipeline import Pipeline, cleaned
 from rtsep.separators.conditions import Conditions
 from rtsep.separators.protocol import LiveSeparator, SeparatorState
 
@@ -197,10 +197,12 @@ class Separator(_Prompted):
     def step(self, sound: Sound, state: FrameState) -> tuple[Sound, FrameState]:
         """Separate a whole number of hops; what comes out is as long, and ``lookahead`` samples late.
 
+        What is not a number, or far beyond all sound, counts as zero.
+
         Raises:
             AudioFileError: no whole number of hops, whole numbers, or another number of channels.
         """
-        samples = self._samples(sound)
+        samples, _ = cleaned(self._samples(sound))
         if not len(samples) or len(samples) % self.hop:
             raise AudioFileError(f"{len(samples)} samples are no whole number of hops of {self.hop}")
         inner, past = state

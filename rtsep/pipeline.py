@@ -53,6 +53,15 @@ MOST_HOPS = 500
 """Hops that go through the model at once, which bounds the memory of a long file."""
 
 
+def cleaned(samples: Samples) -> tuple[Samples, int]:
+    """What comes in, with zeros for what is no sound, which a model's state would never forget; and how many
+    those are."""
+    good = np.abs(samples) <= LOUDEST  # which what is not a number is not
+    if good.all():
+        return samples, 0
+    return np.where(good, samples, np.float32(0)), int(good.size - good.sum())
+
+
 class Pipeline:
     """Separates a stream of any length, in chunks of any size.
 
@@ -154,7 +163,8 @@ class Pipeline:
         self._received += len(chunk)
         if self.timing.mixed(self._received) == self._given:  # less work than for every block by itself
             return np.zeros((0, self.outputs * self.channels), np.float32)
-        chunk, self._pending = self._clean(np.concatenate(self._pending)), []
+        (chunk, bad), self._pending = cleaned(np.concatenate(self._pending)), []
+        self.bad_samples += bad
         self._untouched = np.concatenate([self._untouched, self._wait.push(chunk)])
         chunk = self.rack.before(chunk)
         at_model_rate = self._down.push(chunk)
@@ -176,13 +186,6 @@ class Pipeline:
         if self._fade.moving:
             return 1
         return self.timing.chunk_hops if self.live else MOST_HOPS
-
-    def _clean(self, chunk: Samples) -> Samples:
-        good = np.abs(chunk) <= LOUDEST  # which what is not a number is not
-        if good.all():
-            return chunk
-        self.bad_samples += int(good.size - good.sum())
-        return np.where(good, chunk, np.float32(0))
 
     def _separate(self, hops: int) -> None:
         """Run the model over the next ``hops`` of what waits."""

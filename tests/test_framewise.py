@@ -82,6 +82,18 @@ def test_steps_are_the_stream_at_the_separators_own_rate_late_by_its_lookahead(k
     assert np.abs(heard[separator.lookahead :][:length] - expected[:length]).max() < 1e-5
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_what_is_not_a_number_is_taken_as_zero_and_leaves_nothing_behind(bad: float) -> None:
+    separator = rtsep.Separator("noise", separator="spectral-gate")
+    broken = noise(separator.hop)[:, 0]
+    broken[7:9] = bad
+    mended = np.where(np.abs(broken) <= 1, broken, np.float32(0))
+    heard = [separator.step(each, separator.initial_state()) for each in (broken, mended)]
+    assert np.array_equal(heard[0][0], heard[1][0])
+    after = noise(separator.hop, seed=1)[:, 0]
+    assert np.array_equal(*(separator.step(after, state)[0] for _, state in heard))
+
+
 def test_an_old_state_is_a_snapshot() -> None:
     x = noise(480)[:, 0]
     separator = rtsep.Separator("sound", separator=SpectralGate(CPU))
