@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from gui.picker import Picker
+from gui.values import same
+from rtsep.control import Value
+
+CHANGED = "changed since it was loaded or saved"
 
 
 class _Line(QLineEdit):
@@ -54,13 +58,40 @@ class PresetBar(QWidget):
         self.back = self._button("◀", "Previous preset")
         self.on = self._button("▶", "Next preset")
         self.keep = self._button("Save", "Save preset under this name")
+        self.mark = QLabel("changed")
+        self.mark.setProperty("weight", "faint")
+        self.mark.setToolTip(CHANGED)
+        policy = self.mark.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.mark.setSizePolicy(policy)
+        self.mark.hide()
+        self._values: dict[str, Value] = {}
+        self._differing: set[str] = set()
         self.back.clicked.connect(lambda: self.step.emit(-1))
         self.on.clicked.connect(lambda: self.step.emit(1))
         self.keep.clicked.connect(self.save_now)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (QLabel("Preset"), self.name, self.back, self.on, self.keep):
+        for widget in (QLabel("Preset"), self.name, self.mark, self.back, self.on, self.keep):
             layout.addWidget(widget)
+
+    @property
+    def changed(self) -> bool:
+        """Whether what is set is no longer what the preset sets."""
+        return bool(self._differing)
+
+    def hold(self, values: Mapping[str, Value]) -> None:
+        """Take these for what the preset sets; none where no preset is known."""
+        self._values = dict(values)
+        self._differing.clear()
+        self._show_mark()
+
+    def note(self, name: str, value: Value) -> None:
+        """Take note of what a parameter is set to."""
+        alike = name not in self._values or same(self._values[name], value)
+        if alike == (name in self._differing):
+            (self._differing.discard if alike else self._differing.add)(name)
+            self._show_mark()
 
     def offer(self, names: Iterable[str]) -> None:
         """Offer these presets; what stands on the line stays."""
@@ -95,6 +126,7 @@ class PresetBar(QWidget):
 
     def rest(self) -> str:
         """The engine has gone: nothing is known. Returns the name that it may not have saved."""
+        self.hold({})
         unsaved, self._saving, self._loaded = self._saving, "", None
         return unsaved
 
@@ -110,6 +142,10 @@ class PresetBar(QWidget):
         name = self.name.currentText().strip()
         if name:
             self.load.emit(name)
+
+    def _show_mark(self) -> None:
+        self.mark.setVisible(self.changed)
+        self.name.setAccessibleDescription(CHANGED if self.changed else "")
 
     def _write(self, text: str, *, typed: bool = False) -> None:
         self.name.setEditText(text)

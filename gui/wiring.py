@@ -25,6 +25,7 @@ def wire(panel: Panel) -> dict[str, Callable[[], object]]:
     turn, order = partial(_turn, panel), partial(_order, panel)
     for field in panel.fields.values():
         field.edited.connect(turn)
+        field.edited.connect(transport.presets.note)
     panel.learning.learn.connect(lambda name: order("No control is learnt", "learn", name))
     panel.learning.unlearn.connect(lambda name: order("No control is forgotten", "unlearn", name))
     panel.learning.said.connect(lambda text: panel.notice.flash(text, fine=True))
@@ -53,6 +54,7 @@ def wire(panel: Panel) -> dict[str, Callable[[], object]]:
 def _wire_client(panel: Panel) -> None:
     client = panel.client
     client.turned.connect(lambda name, value: panel.fields[name].show_value(value))
+    client.turned.connect(panel.transport.presets.note)
     client.metered.connect(lambda side, level: panel.meters[side].hear(level))
     client.sketched.connect(panel.spectrogram.hear)
     client.figured.connect(panel.figures.hear)
@@ -121,8 +123,7 @@ def _hear(panel: Panel, name: str, value: object) -> None:
     """Take what is neither a parameter nor a figure."""
     match name, value:
         case "preset", str(preset):
-            if panel.transport.presets.show_loaded(preset):
-                panel.notice.flash(f"The preset {preset!r} is saved.", fine=True)
+            _show_preset(panel, preset)
         case "presets", list(names):
             panel.transport.presets.offer(names)
         case "learn", list(pairs):
@@ -136,6 +137,18 @@ def _hear(panel: Panel, name: str, value: object) -> None:
         case (("fault" | "overload"), str(trouble)):
             panel.troubles[name] = trouble
             _show_state(panel)
+
+
+def _show_preset(panel: Panel, name: str) -> None:
+    """What is loaded is as the engine says; what was saved, also what it has not confirmed yet."""
+    bar = panel.transport.presets
+    shown = {each: field.value for each, field in panel.fields.items()}
+    saved = bar.show_loaded(name)
+    bar.hold((shown if saved else panel.client.values.known) if name else {})
+    for each, value in shown.items():
+        bar.note(each, value)
+    if saved:
+        panel.notice.flash(f"The preset {name!r} is saved.", fine=True)
 
 
 def _show_state(panel: Panel) -> None:

@@ -192,3 +192,29 @@ def test_escape_drops_a_name_that_is_being_typed(panel: Panel, peer: Peer, qtbot
     qtbot.wait(20)
     QTest.keyClick(type_name(panel, "some"), Qt.Key.Key_Escape)
     assert line.text() == "speech"
+
+
+def test_what_is_no_longer_the_preset_is_marked_until_it_is_so_again(
+    panel: Panel, peer: Peer, qtbot: Any
+) -> None:
+    bar = panel.transport.presets
+    type_in(panel, "wet", 0.5)
+    assert not bar.changed, "there is no preset to differ from"
+    QTest.keyClick(type_name(panel, "speech"), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: peer.preset == "speech")
+    qtbot.wait(20)
+    assert not bar.changed
+    type_in(panel, "wet", 0.25)
+    assert bar.changed
+    assert "changed" in bar.name.accessibleDescription()
+    type_in(panel, "wet", 0.5)
+    assert not bar.changed
+    peer.turn("prompt/1/text", "rain")
+    qtbot.waitUntil(lambda: bar.changed)
+    QTest.keyClick(type_name(panel, "mine"), Qt.Key.Key_S, CTRL)
+    qtbot.waitUntil(lambda: peer.preset == "mine" and not bar.changed)
+    type_in(panel, "gain", -7.0)
+    assert bar.changed
+    peer.stop()
+    qtbot.waitUntil(lambda: not panel.client.alive, timeout=2000)
+    assert not bar.changed
