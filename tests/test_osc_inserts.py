@@ -9,6 +9,9 @@ import pytest
 from osc_builders import Client, Setup, running
 
 from rtsep.control import Console, Insert, InsertSpec, Parameter
+from rtsep.osc.address import ACTIONS
+from rtsep.osc.query import find, tree
+from rtsep.osc.readings import everything, value
 
 KNOBS = (
     Parameter("insert/1/param/gain_db", "Gain: gain", 0.0, -60.0, 24.0, "dB"),
@@ -49,6 +52,28 @@ def test_the_knobs_of_an_insert_are_set_asked_and_described(with_insert: tuple[S
     assert "must be one of 'LP', 'HP'" in client.receive_at("/rtsep/error")[0]
     client.send(f"{root}/param/no", 1)
     assert "nothing is at /rtsep/insert/1/param/no" in client.receive_at("/rtsep/error")[0]
+
+
+def test_oscquery_describes_an_insert_its_knobs_and_everything_else_that_can_be_read(
+    with_insert: tuple[Setup, Client],
+) -> None:
+    setup, _ = with_insert
+    fault = "insert 1 (A on strip 2) is bypassed: it crashed"
+    setup.status = replace(setup.status, insert_faults=(fault,))
+    root = tree(setup.desk, lambda: setup.status)
+    for address in everything(setup.status, setup.desk):
+        node = find(root, address)
+        assert node is not None, address
+        assert tuple(node["VALUE"]) == value(address, setup.status, setup.desk)
+        assert address in ACTIONS or len(node["TYPE"]) == len(node["VALUE"])
+        assert node["DESCRIPTION"]
+    insert, mode, gain = (
+        find(root, f"/rtsep/insert/1{part}") for part in ("", "/param/mode", "/param/gain_db")
+    )
+    assert insert is not None and mode is not None and gain is not None
+    assert (insert["TYPE"], insert["ACCESS"], insert["VALUE"]) == ("sss", 1, ["A", "prompt/2", fault])
+    assert mode["RANGE"] == [{"VALS": ["LP", "HP"]}]
+    assert (gain["RANGE"], gain["UNIT"]) == ([{"MIN": -60.0, "MAX": 24.0}], ["dB"])
 
 
 def test_an_insert_that_fails_is_told_to_every_subscriber_once(with_insert: tuple[Setup, Client]) -> None:

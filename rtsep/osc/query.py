@@ -20,7 +20,16 @@ from rtsep.osc.address import (
     values_of,
 )
 from rtsep.osc.desk import Desk
-from rtsep.osc.readings import READINGS, term_address, value
+from rtsep.osc.readings import (
+    INSERT_HELP,
+    RANGE_HELP,
+    READINGS,
+    Values,
+    inserted,
+    ranges,
+    term_address,
+    value,
+)
 from rtsep.osc.subscribers import Sender
 
 NAME = "rtsep"
@@ -61,18 +70,17 @@ def tree(desk: Desk, status: Callable[[], Status]) -> Node:
         text = console[parameter.name]
         _place(root, address, _parameter(parameter, values_of(text)) | {"DESCRIPTION": f"same as {target}"})
     for address, reading in READINGS.items():
-        values = list(value(address, now, desk))
+        values = value(address, now, desk)
         many = reading.types.endswith("...")
-        node = {
-            "TYPE": "s" * len(values) if many else reading.types,
-            "ACCESS": READ,
-            "VALUE": values,
-            "DESCRIPTION": reading.help,
-        }
+        node = _reading("s" * len(values) if many else reading.types, values, reading.help)
         _place(root, address, node | ({"UNIT": [reading.unit] * len(reading.types)} if reading.unit else {}))
     for term, ms in now.latency_terms_ms.items():
-        described = {"DESCRIPTION": f"{term}, a part of the latency", "UNIT": ["ms"]}
-        _place(root, term_address(term), {"TYPE": "f", "ACCESS": READ, "VALUE": [ms]} | described)
+        node = _reading("f", (ms,), f"{term}, a part of the latency")
+        _place(root, term_address(term), node | {"UNIT": ["ms"]})
+    for described, all_of_them in ((INSERT_HELP, inserted(now, desk)), (RANGE_HELP, ranges(desk))):
+        for address, found in all_of_them.items():
+            types = "".join("s" if isinstance(each, str) else "f" for each in found)
+            _place(root, address, _reading(types, found, described))
     for address, action in ACTIONS.items():
         old = _find(root, address) or {}
         node = {
@@ -109,6 +117,10 @@ def _parameter(parameter: Parameter, values: tuple[Any, ...]) -> Node:
     if parameter.unit:
         node["UNIT"] = [parameter.unit]
     return node
+
+
+def _reading(types: str, values: Values, help: str) -> Node:
+    return {"TYPE": types, "ACCESS": READ, "VALUE": list(values), "DESCRIPTION": help}
 
 
 def _place(root: Node, address: str, attributes: Node) -> None:

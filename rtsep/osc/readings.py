@@ -28,6 +28,9 @@ Values = tuple[Sendable, ...]
 RANGE = "range"
 """Behind the address of an insert's knob: its type, lowest and highest value, unit, words, and choices."""
 
+INSERT_HELP = "an effect: its name, its place, and why it is bypassed, if it is"
+RANGE_HELP = "of a knob: type, lowest, highest, unit, words, choices"
+
 LIST = LARGEST * 3 // 4
 """Bytes of a list that are sent: what is longer fits no datagram."""
 
@@ -99,8 +102,7 @@ def readable(status: Status, desk: Desk) -> list[str]:
 
 def everything(status: Status, desk: Desk) -> list[str]:
     """Where something can be read."""
-    ranges = (f"{address_of(knob.name)}/{RANGE}" for each in desk.console.inserts for knob in each.knobs)
-    return [*settable(desk.console), *ranges, *readable(status, desk)]
+    return [*settable(desk.console), *ranges(desk), *readable(status, desk)]
 
 
 def value(address: str, status: Status, desk: Desk) -> Values:
@@ -131,6 +133,12 @@ def inserted(status: Status, desk: Desk) -> dict[str, Values]:
         f"{ROOT}/insert/{each.number}": (each.spec.title, each.spec.place, faults.get(each.number, ""))
         for each in desk.console.inserts
     }
+
+
+def ranges(desk: Desk) -> dict[str, Values]:
+    """What is read behind the address of each knob of an effect."""
+    knobs = (knob for each in desk.console.inserts for knob in each.knobs)
+    return {f"{address_of(knob.name)}/{RANGE}": range_of(knob) for knob in knobs}
 
 
 def range_of(knob: Parameter) -> Values:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rtsep.control import STRIPS, Parameter
 from rtsep.osc.address import ACTIONS, PARAMETER_AT, ROOT, SHORT, types_of
-from rtsep.osc.readings import RANGE, READINGS
+from rtsep.osc.readings import INSERT_HELP, RANGE, RANGE_HELP, READINGS
 from rtsep.osc.subscribing import HELP
 
 KNOB = f"{ROOT}/insert/N/param/NAME"
@@ -55,12 +55,8 @@ def _readings() -> Iterator[tuple[str, str, str]]:
     for address, reading in READINGS.items():
         unit = f", {reading.unit}" if reading.unit else ""
         yield f"`{address}`", f"read: `{reading.types}`{unit}", reading.help
-    yield (
-        f"`{ROOT}/insert/N`",
-        "read: `sss`",
-        "an effect: its name, its place, and why it is bypassed, if it is",
-    )
-    yield f"`{KNOB}/{RANGE}`", "read: `sffss...`", "of a knob: type, lowest, highest, unit, words, choices"
+    yield f"`{ROOT}/insert/N`", "read: `sss`", INSERT_HELP
+    yield f"`{KNOB}/{RANGE}`", "read: `sffss...`", RANGE_HELP
     yield f"`{ROOT}/latency/TERM`", "read: `f`, ms", "a part of the latency, as `rtsep bench` names them"
 
 
