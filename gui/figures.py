@@ -69,7 +69,7 @@ class Figures(QWidget):
         self.load.setToolTip("share of real time that the model takes")
         self.dropouts.setToolTip("blocks for which nothing was ready to play")
         self.button.setAccessibleName("Reset dropouts and clip counts")
-        self.button.setToolTip("count dropouts and clipped samples from zero again")
+        self.button.setToolTip("count dropouts and clipped samples from zero again (F7)")
         self.button.clicked.connect(self.reset)
         self._terms: dict[str, float] = {}
         row = QHBoxLayout()

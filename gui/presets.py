@@ -55,9 +55,9 @@ class PresetBar(QWidget):
         self.line.entered.connect(self._load)
         self.line.dropped.connect(lambda: self._write(self._loaded or ""))
         self.name.activated.connect(self._load)
-        self.back = self._button("◀", "Previous preset")
-        self.on = self._button("▶", "Next preset")
-        self.keep = self._button("Save", "Save preset under this name")
+        self.back = self._button("◀", "Previous preset", "F9")
+        self.on = self._button("▶", "Next preset", "F10")
+        self.keep = self._button("Save", "Save preset under this name", "Ctrl+S")
         self.mark = QLabel("changed")
         self.mark.setProperty("weight", "faint")
         self.mark.setToolTip(CHANGED)
@@ -151,8 +151,8 @@ class PresetBar(QWidget):
         self.name.setEditText(text)
         self.line.setModified(typed)
 
-    def _button(self, text: str, name: str) -> QPushButton:
+    def _button(self, text: str, name: str, key: str) -> QPushButton:
         button = QPushButton(text)
         button.setAccessibleName(name)
-        button.setToolTip(name.lower())
+        button.setToolTip(f"{name.lower()} ({key})")
         return button

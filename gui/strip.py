@@ -75,6 +75,9 @@ class Strips(QWidget):
             self.refused.emit(f"all {STRIPS} strips are in use: clear one for {text!r}")
             return
         words[number].pick(text)
+        enable = self.fields[f"prompt/{number}/enable"]
+        if isinstance(enable, Switch):
+            enable.button.setChecked(True)
         self.focus(number)
 
     def _words(self) -> Mapping[int, Words]:

@@ -172,9 +172,7 @@ def _show_state(panel: Panel) -> None:
     if unsaved := panel.transport.presets.rest():
         panel.notice.flash(f"The engine has gone before it said that the preset {unsaved!r} is saved.")
     begin = (
-        "Start it there, with --osc-host and --osc-allow."
-        if client.elsewhere
-        else "Start below begins one here."
+        "Start it there, with --osc-host and --osc-allow." if client.elsewhere else "Start begins one here."
     )
     if engine.wanted:
         panel.notice.hold(f"Waiting for the engine that was started here, at {where}.")

@@ -130,3 +130,10 @@ def test_suggestions_are_picked_with_the_keyboard(panel: Panel, peer: Peer, qtbo
     QTest.keyClick(popup, Qt.Key.Key_Down)
     QTest.keyClick(popup, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: peer.console.strips[0].text == "dog barking")
+
+
+def test_a_quick_pick_switches_its_strip_on(panel: Panel, peer: Peer, qtbot: Any) -> None:
+    peer.turn("prompt/1/enable", False)
+    qtbot.waitUntil(lambda: panel.fields["prompt/1/enable"].value is False)
+    panel.strips.pick("speech")
+    qtbot.waitUntil(lambda: peer.console.strips[0].text == "speech" and peer.console.strips[0].enable)

@@ -19,8 +19,7 @@ LONG = "a violin that is played in the far corner of a large church while rain f
 
 
 def roll_of(panel: Panel) -> Roll:
-    roll = panel.centralWidget()
-    assert isinstance(roll, Roll)
+    (roll,) = panel.findChildren(Roll)
     return roll
 
 
@@ -74,6 +73,7 @@ def test_the_keyboard_rolls_its_own_way(panel: Panel, qtbot: Any) -> None:
     assert not in_view(roll, words)
     QTest.keyClick(panel, Qt.Key.Key_8, Qt.KeyboardModifier.ControlModifier)
     assert in_view(roll, words)
+    assert panel.rect().contains(panel.notice.geometry()), "what goes wrong is said in view"
 
 
 def test_a_long_prompt_shows_its_beginning_and_all_of_it_under_the_mouse(
