@@ -63,6 +63,7 @@ def test_a_line_that_is_no_insert_is_refused(text: str, said: str) -> None:
         ("Gain:gain_db=99", "insert 1: Gain: gain_db is 99, but must be from -60 to 24 dB"),
         ("LadderFilter:mode=HPF99", "insert 1: LadderFilter cannot be made of {'mode': 'HPF99'}: "),
         ("/no/such.vst3", "no effect /no/such.vst3: there is no such file"),
+        (f"{5000 * 'x'}.vst3", f"no effect {5000 * 'x'}.vst3: there is no such file"),
     ],
 )
 def test_an_effect_that_cannot_be_had_is_one_line(text: str, said: str) -> None:

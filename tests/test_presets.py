@@ -193,6 +193,22 @@ def test_effects_are_saved_with_their_knobs_as_they_stand_and_asked_for_again(pr
     assert named.inserts == (InsertSpec("Reverb", "in"),)
 
 
+def test_an_effect_given_by_a_path_from_here_is_found_from_anywhere(
+    presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fuzz.py").touch()
+    (tmp_path / "Gain").touch()  # an effect's name is no path
+    monkeypatch.chdir(tmp_path)
+    inserts = tuple(
+        replace(RACK[0], spec=InsertSpec.parse(effect)) for effect in ("fuzz.py", "Gain", "no.py")
+    )
+    presets.save("mine", replace(Console.of("a"), inserts=inserts))
+    monkeypatch.chdir("/")
+    settings, _ = run_settings("mine", {}, presets=presets)
+    assert [spec.effect for spec in settings.inserts] == [str(tmp_path / "fuzz.py"), "Gain", "no.py"]
+    assert presets.values("mine", replace(Console(), inserts=inserts))["insert/1/enable"] is False
+
+
 def test_a_preset_turns_the_knobs_of_effects_that_run_and_refuses_others(presets: Presets) -> None:
     running = replace(Console(), inserts=(replace(RACK[0], values=(3.0,), enable=True),))
     presets.save("mine", replace(Console.of("a"), inserts=RACK))

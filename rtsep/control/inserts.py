@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from rtsep.control.parameters import STRIPS, Parameter, Value
@@ -63,7 +63,7 @@ class InsertSpec:
             if not equals:
                 raise ConfigError(f"--insert {text!r}: {each!r} is no NAME=VALUE")
             settings.append((name.strip(), _value(value.strip())))
-        return cls(effect, place, tuple(settings))
+        return cls(_from_anywhere(effect), place, tuple(settings))
 
     @classmethod
     def of(cls, table: object) -> InsertSpec:
@@ -85,7 +85,7 @@ class InsertSpec:
             isinstance(value, bool | int | float | str) for value in settings.values()
         ):
             raise CommandError("insert.param must be a table of numbers, switches and words")
-        return cls(table["effect"], place, tuple(settings.items()), enable)
+        return cls(_from_anywhere(table["effect"]), place, tuple(settings.items()), enable)
 
     @property
     def title(self) -> str:
@@ -149,6 +149,14 @@ def knob_name(number: int, name: str) -> str:
     return f"insert/{number}/param/{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}"
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder; one that is too long for a path is not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def same_rack(running: tuple[Insert, ...], asked: tuple[InsertSpec, ...]) -> dict[str, Value]:
     """The parameters that turn the inserts that run into those that a preset asks for.
 
@@ -167,6 +175,12 @@ def same_rack(running: tuple[Insert, ...], asked: tuple[InsertSpec, ...]) -> dic
         given = {knob_name(insert.number, name): value for name, value in spec.settings}
         values |= {name: value for name, value in given.items() if name in known}
     return values
+
+
+def _from_anywhere(effect: str) -> str:
+    """An effect, the path of a file as it is found from any folder: a preset may be loaded in another."""
+    path = Path(effect)
+    return str(path.absolute()) if path.suffix and is_there(path) else effect
 
 
 def _refuse_place(place: str, text: str) -> None:

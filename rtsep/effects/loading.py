@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rtsep.control import Insert, InsertSpec, Value, knob_name
-from rtsep.control.inserts import MOST_INSERTS
+from rtsep.control.inserts import MOST_INSERTS, is_there
 from rtsep.effects.board import PLUGINS, Builtin, External, pedalboard
 from rtsep.effects.protocol import Effect, Format
 from rtsep.effects.remote import Patience, Remote
@@ -31,7 +31,7 @@ def check_specs(specs: Sequence[InsertSpec]) -> None:
         make = _maker(spec)
         if make is not Script:
             pedalboard()
-        if make is not None and not Path(spec.effect).exists():
+        if make is not None and not is_there(Path(spec.effect)):
             raise ConfigError(f"no effect {spec.effect}: there is no such file")
 
 
