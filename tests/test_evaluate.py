@@ -243,6 +243,12 @@ def test_silent_and_lone_targets_are_skipped(separator, manifest):
         ({"sources": [source("dev/tone.wav", " ")]}, "the prompt is empty"),
         ({"sources": []}, "sources: Tuple should have at least 1 item"),
         ({"set": "absent"}, "needs an absent_prompt"),
+        ({"seconds": 1e-5}, "seconds: Input should be greater than or equal to 0.001"),
+        (
+            {"sources": [source("dev/tone.wav", "dog", gain_db=10_000)]},
+            "sources.0.gain_db: Input should be less",
+        ),
+        ({"sources": [source("dev/tone.wav", "dog", at=math.inf)]}, "sources.0.at: Input should be a finite"),
     ],
 )
 def test_a_bad_line_is_one_line_that_names_file_and_line(manifest, change, complaint):
@@ -254,6 +260,11 @@ def test_a_bad_line_is_one_line_that_names_file_and_line(manifest, change, compl
     assert f"{manifest}, line 3: " in message
     assert complaint in message
     assert "\n" not in message
+
+
+def test_the_oracle_masks_any_length(separator):
+    sources = torch.randn(1, 2, 30)
+    assert oracle_stft_mask(sources, separator.hop).shape == sources.shape
 
 
 def test_manifests_that_are_no_manifest_are_refused(tmp_path):

@@ -95,6 +95,8 @@ def run_benchmark(
         ConfigError: the layout is wrong, every file is missing, or one cannot be read.
     """
     items = read_benchmark(benchmark, root)
+    if not items:
+        raise ConfigError(f"{benchmark} below {root} lists no clips: its list has a head and no rows")
     if limit is not None and limit < len(items):
         items = [items[number * len(items) // limit] for number in range(limit)]
     missing = tuple(str(path) for item in items for path in item.files if not path.is_file())

@@ -13,7 +13,7 @@ from typing import Annotated
 import soundfile
 import soxr
 import torch
-from pydantic import AfterValidator, Field, FiniteFloat, NonNegativeFloat, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -21,7 +21,10 @@ from rtsep.errors import CommandError, ConfigError
 from rtsep.models.text import clean_prompt
 
 Prompt = Annotated[str, AfterValidator(clean_prompt)]
-Seconds = Annotated[float, Field(gt=0, le=600)]
+Decibels = Annotated[float, Field(ge=-200, le=200)]
+Seconds = Annotated[float, Field(ge=0.001, le=600)]
+Place = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""In a file or a mixture, seconds."""
 
 ABSENT = "absent"
 """The set whose mixtures are asked only for something that does not sound."""
@@ -33,13 +36,13 @@ class Source:
 
     path: str
     """Relative to the evaluation's root folder."""
-    gain_db: FiniteFloat
+    gain_db: Decibels
     prompt: Prompt
     category: str
     known_label: bool
     """Whether the label occurs in the training data."""
-    start_s: NonNegativeFloat = Field(alias="start")
-    at_s: NonNegativeFloat = Field(alias="at")
+    start_s: Place = Field(alias="start")
+    at_s: Place = Field(alias="at")
 
 
 @dataclass(frozen=True)

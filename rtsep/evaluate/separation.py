@@ -74,18 +74,11 @@ def oracle_stft_mask(sources: Tensor, hop: int) -> Tensor:
     |S| / (|S| + |N|) with N the sum of all other sources, on a Hann window of four hops, which looks
     ahead two of them: the yardstick of the literature, not a live method.
     """
-    size = 4 * hop
-    window = torch.hann_window(size, device=sources.device)
-
-    def spectrum(waves: Tensor) -> Tensor:
-        return torch.stft(waves, size, hop, window=window, return_complex=True)
-
     mixtures = sources.sum(dim=1, keepdim=True).expand_as(sources).flatten(0, 1)
-    mixture, target = spectrum(mixtures), spectrum(sources.flatten(0, 1))
+    mixture, target = _spectrum(mixtures, hop), _spectrum(sources.flatten(0, 1), hop)
     amplitude, rest = target.abs(), (mixture - target).abs()
     mask = amplitude / (amplitude + rest).clamp(min=1e-9)
-    masked = torch.istft(mask * mixture, size, hop, window=window, length=sources.shape[-1])
-    return masked.view_as(sources)
+    return _wave(mask * mixture, hop, sources.shape[-1]).view_as(sources)
 
 
 def ratio_masked(mixture: Tensor, outputs: Tensor, hop: int) -> Tensor:
@@ -94,13 +87,9 @@ def ratio_masked(mixture: Tensor, outputs: Tensor, hop: int) -> Tensor:
     |E_i| over the sum of all |E_j| on the STFT of ``oracle_stft_mask``: what CodecSep's published figures are
     taken after. It needs a right prompt for every source.
     """
-    size = 4 * hop
-    window = torch.hann_window(size, device=outputs.device)
-    amplitude = torch.stft(outputs, size, hop, window=window, return_complex=True).abs()
+    amplitude = _spectrum(outputs, hop).abs()
     mask = amplitude / amplitude.sum(dim=0).clamp(min=1e-9)
-    spectrum = torch.stft(mixture, size, hop, window=window, return_complex=True)
-    masked: Tensor = torch.istft(mask * spectrum, size, hop, window=window, length=outputs.shape[-1])
-    return masked
+    return _wave(mask * _spectrum(mixture, hop), hop, outputs.shape[-1])
 
 
 @torch.inference_mode()
@@ -119,6 +108,20 @@ def channel_share(separator: Separator, mixtures: Tensor, film: Tensor) -> float
     within = masks.var(dim=-1, unbiased=False).mean()
     whole = float(between + within)
     return float(between) / whole if whole > 0 else 0.0
+
+
+def _spectrum(waves: Tensor, hop: int) -> Tensor:
+    """STFT of waves (..., T) on a Hann window of four hops, which needs more than two to mirror."""
+    waves = pad(waves, (0, max(0, 2 * hop + 1 - waves.shape[-1])))
+    window = torch.hann_window(4 * hop, device=waves.device)
+    return torch.stft(waves, 4 * hop, hop, window=window, return_complex=True)
+
+
+def _wave(spectrum: Tensor, hop: int, length: int) -> Tensor:
+    """The wave (..., length) of what ``_spectrum`` gives."""
+    window = torch.hann_window(4 * hop, device=spectrum.device)
+    wave: Tensor = torch.istft(spectrum, 4 * hop, hop, window=window, length=length)
+    return wave
 
 
 def _encode(codec: Codec, waves: Tensor) -> Tensor:
