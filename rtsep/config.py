@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,24 @@ def check_writable(path: Path | None) -> Path | None:
             raise ConfigError(f"cannot write {path} ({error.strerror}): name another file") from error
         if not existed:
             path.unlink()
+    return path
+
+
+def check_folder(path: Path | None) -> Path | None:
+    """The path of a folder for results, if there is one or one can be made: before the work, not after it.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if path is not None:
+        try:
+            found = next(each for each in (path, *path.absolute().parents) if each.exists())
+        except OSError as error:
+            raise ConfigError(f"no folder {path} can be made ({error.strerror}): name another") from error
+        if not found.is_dir():
+            raise ConfigError(f"no folder {path} can be made: {found} is a file, name another")
+        if not os.access(found, os.W_OK):
+            raise ConfigError(f"nothing can be written in {found}: name another folder")
     return path
 
 

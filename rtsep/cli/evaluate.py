@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from rtsep.cli.options import BundleName, JsonFile, PlotFile, writable
+from rtsep.cli.options import BundleName, JsonFile, PlotFile, makeable, writable
 from rtsep.errors import ConfigError
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.", callback=makeable)] = Path("demo"),
     bundle: BundleName = "default",
 ) -> None:
     """Separate a mixture that rtsep makes itself; writes sound, a picture and a table."""

@@ -19,6 +19,17 @@ def writable(path: Path | None) -> Path | None:
     return check_writable(path)
 
 
+def makeable(path: Path | None) -> Path | None:
+    """The path of a folder, unless there can be none.
+
+    Raises:
+        ConfigError: there can be none.
+    """
+    from rtsep.config import check_folder
+
+    return check_folder(path)
+
+
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write a machine-readable report here.", callback=writable)
 ]

@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from rtsep.cli.options import makeable
+
 
 def sounds(
-    out: Annotated[Path, typer.Argument(help="Folder for the clips and their table, sounds.csv.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder for the clips and their table, sounds.csv.", callback=makeable)
+    ],
     also: Annotated[
         list[Path] | None, typer.Option("--with", help="Table whose clips stand in the new one as well.")
     ] = None,
@@ -33,7 +37,10 @@ def train(
         Path,
         typer.Option(help="Table of clips (path, label; category, caption), folder of labelled audio, pack."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint and log; a run found there is resumed.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for checkpoint and log; a run found there is resumed.", callback=makeable),
+    ],
     start: Annotated[str | None, typer.Option(help="Bundle, or another run's folder, to start from.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     compute: Annotated[
@@ -46,7 +53,8 @@ def train(
         Path | None, typer.Option(help="Mixtures to validate on, as for 'rtsep eval'.")
     ] = None,
     parts: Annotated[
-        Path | None, typer.Option(help="Folder for a small checkpoint in parts of 15 MB, at the end.")
+        Path | None,
+        typer.Option(help="Folder for a small checkpoint in parts of 15 MB, at the end.", callback=makeable),
     ] = None,
 ) -> None:
     """Train a model; interrupting saves a checkpoint, running again resumes it."""
@@ -69,7 +77,7 @@ def train(
 
 def pack(
     data: Annotated[Path, typer.Argument(help="As for 'rtsep train': table of clips, or folder.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the parts.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the parts.", callback=makeable)],
     recipe: Annotated[str, typer.Option(help="Whose rate, text encoder and vocabulary.")] = "masker",
     encoding: Annotated[
         Literal["files", "mulaw"],
@@ -87,11 +95,18 @@ def pack(
 
 def export(
     runs: Annotated[Path, typer.Argument(help="A run's folder.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the bundle.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the bundle.", callback=makeable)],
     description: Annotated[str, typer.Option(help="One line for 'rtsep bundles'.")] = "my model",
     halfway: Annotated[
         str | None, typer.Option(help="Bundle, or another run's folder, to meet in the middle.")
     ] = None,
+    mixtures: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate", help="Mixtures it was not trained on, as for 'rtsep eval': how sure masks may be."
+        ),
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of their clips, as for 'rtsep eval'.")] = None,
     figures: Annotated[
         Path | None, typer.Option("--eval", help="JSON of 'rtsep eval', for the model card.")
     ] = None,
@@ -108,7 +123,16 @@ def export(
     from rtsep.train.export import export_run
 
     additions = Additions(figures, plot, hardware, data, notes)
-    export_run(runs, out, description, halfway=halfway, card=card, additions=additions)
+    export_run(
+        runs,
+        out,
+        description,
+        halfway=halfway,
+        mixtures=mixtures,
+        root=root,
+        card=card,
+        additions=additions,
+    )
 
 
 def prepare(folder: Annotated[Path, typer.Argument(help="A bundle's folder.")]) -> None:

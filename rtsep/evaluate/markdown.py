@@ -36,11 +36,10 @@ def read_figures(path: Path) -> Figures:
     """
     try:
         figures = json.loads(path.read_text(encoding="utf-8"))
-        for wanted in ("mixtures", "sets", "known", "labels", "oracle_stft_mask", "paraphrase", *SINGLE):
-            figures[wanted]
+        figures_markdown(figures)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the figures {path}: {error}") from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path} is no report of this version's 'rtsep eval --json' ({error!r})") from error
     found: Figures = figures
     return found

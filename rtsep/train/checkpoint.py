@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ CHECKPOINT = "checkpoint.pt"
 
 BANK = "film_head.neighbours.bank"
 """The tensor that is data rather than learnt: the phrases that prompts are blended of."""
+
+LONGEST_SAID = 200
+"""Characters that are told of a fault; torch lists every tensor."""
 
 PART_BYTES = 15_000_000
 
@@ -39,11 +44,27 @@ def read_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Parts:
     path = folder / CHECKPOINT
     try:
         parts: Parts = torch.load(path, map_location=device, weights_only=True)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"no training run in {folder}: {CHECKPOINT} is missing") from error
     except Exception as error:  # torch.load raises pickle's, zipfile's and its own, by the damage
         raise ConfigError(f"{path} is damaged ({type(error).__name__}): join or copy it again") from error
     return parts
+
+
+@contextmanager
+def understood(folder: Path) -> Iterator[None]:
+    """Where a run's checkpoint is made use of: what it lacks, or has of another shape, is told.
+
+    Raises:
+        ConfigError: it is none of this version's training.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST_SAID]
+        raise ConfigError(
+            f"{folder / CHECKPOINT} holds no run of this version ({said}): copy it again or name another"
+        ) from error
 
 
 def write_parts(folder: Path, parts: Parts, part_bytes: int = PART_BYTES) -> list[Path]:

@@ -26,7 +26,7 @@ from rtsep.errors import ConfigError
 from rtsep.models.codec_store import load_codec
 from rtsep.models.separator import Separator
 from rtsep.train.ahead import Ahead
-from rtsep.train.checkpoint import CHECKPOINT, Parts, read_checkpoint, write_checkpoint
+from rtsep.train.checkpoint import CHECKPOINT, Parts, read_checkpoint, understood, write_checkpoint
 from rtsep.train.compiling import compiled
 from rtsep.train.mixture import Batches
 from rtsep.train.objective import Objective
@@ -75,7 +75,7 @@ class Trainer:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.mixer = Ahead(mixer, device)
         self.ranks = ranks or Ranks()
-        self.separator = Separator(recipe.codec, recipe.masker)
+        self.separator = _built(recipe)
         if recipe.codec_weights is not None:
             start_codec(load_codec(recipe.codec_weights), self.separator.codec)
         if start is not None:
@@ -94,7 +94,8 @@ class Trainer:
         self.seconds = 0.0
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).exists():
-            self._resume()
+            with understood(folder):
+                self._resume()
         elif start is None:
             self._standardise()
         objective: nn.Module = self.ranks.join(Objective(self.separator, recipe.loss))
@@ -220,11 +221,16 @@ class Trainer:
                     f"{self.folder / CHECKPOINT} was made with another {shape} than the recipe's: "
                     "use another --out"
                 )
+        if "optimizers" in parts:  # a run that has travelled has none
+            if ({*before.train}, before.optimizer) != ({*self.recipe.train}, self.recipe.optimizer):
+                raise ConfigError(
+                    f"{self.folder / CHECKPOINT} was made with other 'train' or 'optimizer' "
+                    f"({', '.join(before.train)}; {before.optimizer}): use another --out, and --start from it"
+                )
+            self.optimizers.resume(parts["optimizers"])
         self.step, self.seconds = parts["step"], parts["seconds"]
         self.separator.load_state_dict(parts["separator"])
         self.average.load_state_dict(parts["average"])
-        if "optimizers" in parts:  # a run that has travelled has none
-            self.optimizers.resume(parts["optimizers"])
         if self.ranks.number == 0:
             self.mixer.resume(parts["mixer"].cpu())
             torch.set_rng_state(parts["torch"].cpu())
@@ -241,6 +247,19 @@ class Trainer:
             writer.writerows(
                 [self.step, round(self.seconds), name, round(value, 4)] for name, value in row.items()
             )
+
+
+def _built(recipe: Recipe) -> Separator:
+    """A recipe's model, if it can learn from the recipe's mixtures."""
+    try:
+        separator = Separator(recipe.codec, recipe.masker)
+    except ValueError as error:
+        raise ConfigError(f"codec and masker do not fit: {error}") from error
+    if recipe.mixing.seconds * separator.sample_rate < separator.hop:
+        raise ConfigError(
+            f"mixing.seconds of {recipe.mixing.seconds:g} hold no hop of {separator.hop} samples"
+        )
+    return separator
 
 
 def progress_bar() -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Generator, Tensor
 
 
@@ -19,7 +19,7 @@ class MixingConfig(BaseModel):
     """Mixtures a step."""
     prompts: PositiveInt = 2
     """Prompts, and so targets, a mixture."""
-    sources: tuple[float, ...] = (0.1, 0.55, 0.25, 0.1)
+    sources: tuple[float, ...] = Field(default=(0.1, 0.55, 0.25, 0.1), min_length=1)
     """Probability of 1, 2, ... sources."""
     absent: float = 0.2
     """Probability that a prompt after the first names nothing in the mixture."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,8 @@ from rtsep.models.masker import AnyMaskerConfig, MaskerConfig
 from rtsep.train.mixture import MixingConfig
 
 RECIPES = Path(__file__).parent / "recipes"
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LossConfig(BaseModel):
@@ -74,14 +76,14 @@ class Recipe(BaseModel):
     """Muon (Jordan et al. 2024) turns the matrices between a network's ends, AdamW all else, at one rate (Liu
     et al. 2025, section 2.2). Plain gradient steps are for codebooks alone, whose gradient is to scale."""
     learning_rate: PositiveFloat = 1e-3
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Share, Share] = (0.9, 0.98)
     """AdamW's."""
     warm_up: NonNegativeInt = 200
-    decay: float = 1.0
+    decay: float = Field(default=1.0, ge=0, le=1)
     """Share of the steps, at the end, over which the learning rate falls to zero."""
     weight_decay: NonNegativeFloat = 0.01
     clip_norm: PositiveFloat = 1.0
-    average: float = 0.998
+    average: Share = 0.998
     """Decay of the exponential moving average of the weights, which is what is saved as the bundle."""
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
@@ -146,7 +148,7 @@ def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[Path, dict[str, Any
     except OSError as error:
         have = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
         raise ConfigError(f"no recipe {name!r}: have {have}, or give a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     like = table.pop("like", None)
     return path, table if like is None else _merged(_read(str(like), (*before, path))[1], table)
@@ -154,5 +156,8 @@ def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[Path, dict[str, Any
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """A table with what another says instead; tables of codec, masker, mixing and loss are merged too."""
-    inner = {key: base[key] | value for key, value in over.items() if isinstance(value, dict) and key in base}
+    tables = [
+        key for key, value in over.items() if isinstance(value, dict) and isinstance(base.get(key), dict)
+    ]
+    inner = {key: base[key] | over[key] for key in tables}
     return base | over | inner

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rtsep.models.bundle import load_bundle
 from rtsep.models.separator import Separator
-from rtsep.train.checkpoint import CHECKPOINT, load_average, read_checkpoint
+from rtsep.train.checkpoint import CHECKPOINT, load_average, read_checkpoint, understood
 from rtsep.train.recipe import Recipe
 
 
@@ -28,13 +28,14 @@ def load_run(run: Path) -> tuple[Separator, Facts]:
     """The averaged weights of a run and how they came about.
 
     Raises:
-        ConfigError: there is no run.
+        ConfigError: there is no run, or its checkpoint is damaged.
     """
     parts = read_checkpoint(run)
-    recipe = Recipe.model_validate(parts["recipe"])
-    separator = Separator(recipe.codec, recipe.masker)
-    load_average(parts, separator)
-    return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
+    with understood(run):
+        recipe = Recipe.model_validate(parts["recipe"])
+        separator = Separator(recipe.codec, recipe.masker)
+        load_average(parts, separator)
+        return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
 
 
 def load_weights(source: str) -> tuple[Separator, str]:

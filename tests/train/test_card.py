@@ -158,3 +158,30 @@ def refused(additions: Additions, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
         model_card("x", tiny_separator(), FACTS, additions)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("labels", []), ("known", 3), ("mixtures", None), ("absent_db", "low")]
+)
+def test_figures_of_another_kind_are_refused_in_one_line(figures: Path, key: str, value: object) -> None:
+    found = json.loads(figures.read_text()) | {key: value}
+    if value is None:
+        del found[key]
+    figures.write_text(json.dumps(found))
+    with pytest.raises(ConfigError, match="is no report of this version") as caught:
+        model_card("tones", tiny_separator(), FACTS, Additions(figures))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line", ["export run FILE", "pack data FILE", "train masker --data data --out FILE", "demo --out FILE/x"]
+)
+def test_a_folder_for_results_that_is_a_file_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main(line.replace("FILE", str(tmp_path / "file")).split())
+    assert ended.value.code == 2
+    assert "can be made" in (said := capsys.readouterr().err) and said.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"

@@ -62,3 +62,26 @@ def test_a_missing_or_damaged_checkpoint_is_named_in_one_line(tmp_path: Path) ->
         with pytest.raises(ConfigError, match=r"checkpoint\.pt is damaged") as caught:
             read_checkpoint(tmp_path)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spoilt", [{"recipe": {"steps": -1}}, {"average": {}}, {"separator": None}, None])
+def test_a_checkpoint_that_holds_no_run_is_named_in_one_line(
+    tmp_path: Path, pool: Pool, spoilt: dict[str, object] | None
+) -> None:
+    parts = trained(tmp_path, pool, RECIPE.model_copy(update={"steps": 1})).parts()
+    write_checkpoint(tmp_path, {} if spoilt is None else parts | spoilt)
+    with pytest.raises(ConfigError, match="holds no run of this version") as caught:
+        Trainer(RECIPE, mixer(pool), tmp_path, CPU)
+    assert "\n" not in str(caught.value)
+    if spoilt is None or "separator" not in spoilt:  # which only resuming looks at
+        with pytest.raises(ConfigError, match="holds no run of this version"):
+            load_run(tmp_path)
+
+
+@pytest.mark.parametrize("changed", [{"train": ("masker",)}, {"optimizer": "muon"}])
+def test_what_learns_and_by_what_rule_stays_when_a_run_is_resumed(
+    tmp_path: Path, pool: Pool, changed: dict[str, object]
+) -> None:
+    trained(tmp_path, pool, RECIPE.model_copy(update={"steps": 1}))
+    with pytest.raises(ConfigError, match=r"other 'train' or 'optimizer' \(masker, film_head; adamw\)"):
+        Trainer(RECIPE.model_copy(update=changed), mixer(pool), tmp_path, CPU)
