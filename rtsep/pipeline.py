@@ -33,7 +33,7 @@ from rtsep.control import PARAMETERS, Console
 from rtsep.effects.protocol import LOUDEST
 from rtsep.effects.rack import Rack
 from rtsep.effects.slot import Delay
-from rtsep.errors import EngineError
+from rtsep.errors import ConfigError, EngineError
 from rtsep.lanes import Lanes
 from rtsep.models.condition import Condition
 from rtsep.models.fade import Fade
@@ -48,6 +48,9 @@ RAMP_S = 0.01
 
 RAMPED = ("gain", "wet", "bypass", "full_band")
 """The parameters that act on the result, sample by sample; the others act on the masks, hop by hop."""
+
+LOWEST_RATE = 400
+"""Hz. The resamplers' kernels are 3 ms wide, and need a sample of the input in them wherever they stand."""
 
 MOST_HOPS = 500
 """Hops that go through the model at once, which bounds the memory of a long file."""
@@ -73,6 +76,9 @@ class Pipeline:
         step: what runs the model over one hop, the separator's own step by default.
         lanes: what becomes of the condition's outputs; by default each is put out as it is.
         chunk_hops: hops that go through the model together, live: more latency, less work for each.
+
+    Raises:
+        ConfigError: the sample rate is below ``LOWEST_RATE``.
     """
 
     def __init__(
@@ -86,6 +92,8 @@ class Pipeline:
         *,
         chunk_hops: int = 1,
     ) -> None:
+        if sample_rate < LOWEST_RATE:
+            raise ConfigError(f"a sample rate of {sample_rate} Hz: sound has {LOWEST_RATE} Hz or more here")
         self.separator, self.channels = separator, channels
         self._decoded = len(condition.mix.dry)
         self.lanes = lanes or Lanes(Rack(), self._decoded - 1, Console(), sample_rate)

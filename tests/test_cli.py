@@ -199,6 +199,13 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
     assert not (tmp_path / "report.json").exists()
 
 
+def test_a_file_of_too_low_a_rate_is_refused_and_nothing_is_written(tmp_path: Path, rtsep: Run) -> None:
+    source = write(tmp_path / "in.wav", builders.noise(900), 300)
+    ended = rtsep("--input", source, "--output", tmp_path / "out.wav")
+    assert ended.code == 2 and "a sample rate of 300 Hz" in ended.said
+    assert not (tmp_path / "out.wav").exists()
+
+
 def test_an_empty_file_is_refused(tmp_path: Path, rtsep: Run) -> None:
     source = write(tmp_path / "in.wav", builders.noise(0))
     assert rtsep("-i", source, "-o", tmp_path / "out.wav") == (
