@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from rtsep.config import RunSettings
 from rtsep.errors import ConfigError
 from rtsep.models.bundle import load_bundle
+from rtsep.separators.registry import installed
 from rtsep.serve.edge import Edge, frames_within
 from rtsep.serve.format import CodeFormat
 from rtsep.serve.link import Link, Target
@@ -19,7 +20,7 @@ def open_edge(settings: RunSettings, *, live: bool) -> Edge:
 
     Raises:
         BundleError: there is no such bundle here.
-        ConfigError: the server's address is none.
+        ConfigError: the server's address is none, or the separator has no codes to send.
     """
     url = settings.server or ""
     try:
@@ -29,6 +30,10 @@ def open_edge(settings: RunSettings, *, live: bool) -> Edge:
         good = False
     if not good:
         raise ConfigError(f"--server {url!r}: give ws://HOST:PORT, or wss:// for TLS")
+    if settings.bundle in installed():
+        raise ConfigError(
+            f"--separator {settings.bundle}: a server takes codes, so name the bundle that it serves"
+        )
     tls = ssl.create_default_context() if parts.scheme == "wss" else None
     bundle = load_bundle(settings.bundle)
     target = Target(url, live, server_token(), tls)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
 
 from rtsep.control import Value
 from rtsep.errors import EngineError, RtsepError
@@ -68,7 +68,9 @@ class Link:
         failure = self._first.get()
         if failure is not None:
             self._thread.join()
-            raise EngineError(f"no session at {target.url}: {_why(failure)}") from failure
+            raise EngineError(
+                f"no session at {target.url}: {_why(failure, target.tls is not None)}"
+            ) from failure
 
     def send(self, frames: Frames) -> None:
         """Have frames edited."""
@@ -209,8 +211,13 @@ class Link:
             self.refused = answer.reason
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, tls: bool) -> str:
     """In a few words."""
+    if tls and isinstance(error, ConnectionResetError | EOFError | ssl.SSLError):
+        if not isinstance(error, ssl.SSLCertVerificationError):
+            return "it does not speak TLS: give ws:// if it is to be reached without"
+    elif isinstance(error, InvalidMessage):
+        return f"{error}: give wss:// if it has a certificate"
     if isinstance(error, InvalidStatus):
         body = (error.response.body or b"").decode(errors="replace").strip()
         return f"{error.response.status_code} {body or error.response.reason_phrase}"

@@ -95,7 +95,7 @@ def _bounds(text: str) -> tuple[int, int]:
         found = int(fewest), int(most or fewest)
         if 1 <= found[0] <= found[1]:
             return found
-    raise ConfigError(f"--replicas {text}: give FEWEST:MOST, such as 1:4, at least 1")
+    raise ConfigError(f"--replicas {text}: give FEWEST:MOST, such as 1:4, or one number for both, at least 1")
 
 
 async def _serve(bundle_name: str, settings: ServerSettings) -> None:

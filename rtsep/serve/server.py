@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http
 import json
 import ssl
@@ -81,7 +82,8 @@ class Server:
             )
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
-            raise EngineError(f"cannot listen on {where} ({error.strerror}): give another --port") from error
+            other = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+            raise EngineError(f"cannot listen on {where} ({error.strerror}): give another {other}") from error
         try:
             yield _address(listener)
         finally:

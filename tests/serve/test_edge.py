@@ -18,12 +18,14 @@ from test_code_files import Fine, rtsep, sound
 from torch import Tensor
 from websockets.sync.server import ServerConnection, serve
 
+from rtsep.config import RunSettings
 from rtsep.control import Console, Value
-from rtsep.errors import EngineError
+from rtsep.errors import ConfigError, EngineError
 from rtsep.models.bundle import FILMS, Bundle, load_bundle
 from rtsep.models.condition import Condition
 from rtsep.models.prompts import FilmCache
 from rtsep.pipeline import Pipeline
+from rtsep.serve.dial import open_edge
 from rtsep.serve.edge import Edge
 from rtsep.serve.format import CodeFormat, Frames
 from rtsep.serve.link import Link, Target
@@ -306,6 +308,11 @@ def test_a_link_comes_back_by_itself_tells_its_wishes_again_and_loses_nothing_of
     expected = alone(tiny, Console.of(["rain"]), codes[:20]), alone(tiny, Console.of(["rain"]), codes[20:])
     for found, wanted in zip(whole, expected, strict=True):
         assert np.array_equal(np.concatenate(found), wanted)
+
+
+def test_a_separator_without_codes_is_not_for_a_server() -> None:
+    with pytest.raises(ConfigError, match="--separator passthrough: a server takes codes"):
+        open_edge(RunSettings(server="ws://localhost:1", bundle="passthrough"), live=False)
 
 
 def test_a_server_that_speaks_otherwise_is_refused(tiny: Bundle) -> None:

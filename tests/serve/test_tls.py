@@ -93,3 +93,14 @@ def test_a_client_without_tls_gets_nothing(tiny: Bundle, certificate: tuple[Path
         pytest.raises((InvalidMessage, EOFError, OSError)),
     ):
         connect(f"ws://{address}", proxy=None, open_timeout=10)
+
+
+def test_who_asks_for_tls_where_there_is_none_or_the_other_way_round_is_told_what_to_give(
+    tiny: Bundle, certificate: tuple[Path, Path]
+) -> None:
+    with served(tiny) as (plain, _), served(tiny, tls=tls_context(*certificate)) as (secret, _):
+        for url, advice in ((f"wss://{plain}", "give ws://"), (f"ws://{secret}", "give wss://")):
+            tls = ssl.create_default_context() if url.startswith("wss") else None
+            with pytest.raises(EngineError, match=f"no session at {url}: .*{advice}") as refused:
+                Link(CodeFormat.of(tiny), Target(url, live=False, tls=tls))
+            assert "\n" not in str(refused.value)
