@@ -54,6 +54,7 @@ def main() -> None:
         settings = QSettings(f"{folder}/panel.ini", QSettings.Format.IniFormat)
         settings.setValue("theme", options.theme)
         panel = show(application, Client(port=port), settings)
+        panel.resize(1240, 720)  # of the offscreen screen it has only 800
         QTimer.singleShot(1000 * SECONDS, application.exit)  # quit would close the window
         application.exec()
         panel.grab().save(str(options.picture))
