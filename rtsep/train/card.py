@@ -17,6 +17,7 @@ from rtsep.evaluate.markdown import (
     read_figures,
 )
 from rtsep.models.separator import Separator
+from rtsep.train.calibrate import Calibration
 from rtsep.train.recipe import Recipe
 from rtsep.train.run import Facts
 
@@ -38,7 +39,13 @@ class Additions:
     """Markdown to stand before the training: known failures above all."""
 
 
-def model_card(description: str, separator: Separator, facts: Facts, additions: Additions) -> str:
+def model_card(
+    description: str,
+    separator: Separator,
+    facts: Facts,
+    additions: Additions,
+    calibration: Calibration | None = None,
+) -> str:
     """The card, Markdown.
 
     Raises:
@@ -52,7 +59,10 @@ def model_card(description: str, separator: Separator, facts: Facts, additions: 
         sections.append(f"![SI-SDR improvement of every label]({PLOT})")
     if additions.notes is not None:
         sections.append(_text(additions.notes).strip())
-    sections += [_training(facts, additions.hardware), _data(additions.data)]
+    sections.append(_training(facts, additions.hardware))
+    if calibration is not None:
+        sections.append(_calibration(calibration))
+    sections.append(_data(additions.data))
     return "\n\n".join(sections) + "\n"
 
 
@@ -91,6 +101,14 @@ def _training(facts: Facts, hardware: str) -> str:
         f"{mixing.seconds:g} s, {mixing.prompts} prompts each\n({heard:,.0f} h of mixtures), "
         f"{recipe.precision}, {facts.seconds / 3600:.1f} h, on {pool}.\nLearning in this run: "
         f"{', '.join(recipe.train)}; the rest as it started. Hardware: {hardware}."
+    )
+
+
+def _calibration(calibration: Calibration) -> str:
+    return (
+        f"Its masks were then calibrated (temperature {calibration.temperature:g}) on mixtures that are not "
+        f"in that data: {calibration.targets:,} targets,\nSI-SDR improvement {calibration.before_db:.2f} dB "
+        f"before and {calibration.after_db:.2f} dB after."
     )
 
 

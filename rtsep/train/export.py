@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
 
 from rtsep.errors import ConfigError
 from rtsep.models.bundle import BundleConfig, save_bundle
 from rtsep.models.separator import Separator
+from rtsep.models.text import embed
+from rtsep.train.calibrate import calibrate
 from rtsep.train.card import PLOT, Additions, model_card
 from rtsep.train.checkpoint import BANK
 from rtsep.train.run import load_run, load_weights
@@ -20,6 +26,8 @@ def export_run(
     description: str,
     *,
     halfway: str | None = None,
+    mixtures: Path | None = None,
+    root: Path | None = None,
     card: Path | None = None,
     additions: Additions | None = None,
 ) -> None:
@@ -33,11 +41,12 @@ def export_run(
         out: the bundle's folder.
         description: one line.
         halfway: bundle, or folder of another run, to meet in the middle; whatever a run may start from.
+        mixtures, root: to calibrate the masks on, as for ``evaluate_file``; None leaves them as trained.
         card: a model card to take as it is, instead of one made from ``additions``.
         additions: what to write a model card from.
 
     Raises:
-        ConfigError: there is no run, or a file for the card cannot be read.
+        ConfigError: there is no run, or a file for the card, or what to calibrate on, cannot be read.
     """
     separator, facts = load_run(run)
     if halfway is not None:
@@ -47,9 +56,23 @@ def export_run(
             raise ConfigError(f"there is no halfway: {halfway} has the text encoder {encoder}, the run {own}")
         _meet(separator, other)
     recipe, additions = facts.recipe, additions or Additions()
+    calibration = None
+    if mixtures is not None:
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("calibrating", total=None)
+
+            def progress(temperature: float, done: int, total: int) -> None:
+                text = f"calibrating, temperature {temperature:g}"
+                bar.update(task, description=text, completed=done, total=total)
+
+            calibration = calibrate(
+                separator, partial(embed, recipe.text_encoder), mixtures, root, progress=progress
+            )
     try:
         text = (
-            model_card(description, separator, facts, additions) if card is None else card.read_text("utf-8")
+            model_card(description, separator, facts, additions, calibration)
+            if card is None
+            else card.read_text("utf-8")
         )
         plot = None if additions.plot is None else additions.plot.read_bytes()
     except (OSError, UnicodeDecodeError) as error:
