@@ -61,11 +61,12 @@ def teller() -> Callable[[Status], None]:
 def show_report(report: dict[str, Any]) -> None:
     """The one line at the end."""
     rtf = f"{report['rtf']:.2f}" if report["seconds"] else "-"
-    bad = report["bad_samples"]
+    bad, clipped = report["bad_samples"], report["clipped_samples"]
     console.print(
         f"{report['seconds']:.1f} s, {report['dropouts']} dropouts, latency {report['latency_ms']:.1f} ms, "
         f"real-time factor {rtf}"
-        + (f", {bad} samples were not numbers and were taken as zero" if bad else ""),
+        + (f", {bad} samples were not numbers and were taken as zero" if bad else "")
+        + (f", {clipped} samples of the result at full scale or above: lower --gain" if clipped else ""),
         highlight=False,
         soft_wrap=True,
     )

@@ -222,5 +222,6 @@ def _report(worker: Worker, latency_ms: float) -> dict[str, Any]:
         "rtf": worker.busy_s / status.seconds if status.seconds else None,
         "latency_ms": latency_ms,
         "bad_samples": status.bad_samples,
+        "clipped_samples": status.level_out.clipped,
         "insert_faults": [fault for fault in status.insert_faults if fault],
     }

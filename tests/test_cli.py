@@ -134,6 +134,17 @@ def test_nan_becomes_zero_and_is_counted(tmp_path: Path, rtsep: Run) -> None:
     assert np.isfinite(read(tmp_path / "out.wav")).all()
 
 
+def test_samples_at_full_scale_are_counted_at_the_end(tmp_path: Path, rtsep: Run) -> None:
+    source, report = write(tmp_path / "in.wav", builders.noise(24_000)), tmp_path / "report.json"
+    ended = rtsep("-i", source, "-o", tmp_path / "out.wav", "--json", report)
+    assert "full scale" not in ended.said
+    assert json.loads(report.read_text())["clipped_samples"] == 0
+    ended = rtsep("-i", source, "-o", tmp_path / "loud.wav", "--gain", 24, "--json", report)
+    clipped = json.loads(report.read_text())["clipped_samples"]
+    assert clipped > 0
+    assert f"{clipped} samples of the result at full scale or above: lower --gain" in ended.said
+
+
 def test_a_prompt_may_look_like_markup(tmp_path: Path, rtsep: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     source = write(tmp_path / "in.wav", builders.noise(4_800))
