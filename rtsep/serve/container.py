@@ -20,6 +20,9 @@ _RECORD = struct.Struct("<cII")
 _HEADER, _FRAMES, _END = b"H", b"F", b"E"
 _LONGEST_RECORD = 1 << 20
 
+HIGHEST_RATE = 768_000
+"""Hz, of sound that is encoded."""
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -30,7 +33,7 @@ class FileHeader(BaseModel):
 
     kind: Literal["rtsep codes"] = "rtsep codes"
     format: CodeFormat
-    sound_rate: int = Field(gt=0, le=768_000)
+    sound_rate: int = Field(gt=0, le=HIGHEST_RATE)
     """Sample rate of the sound that was encoded, and that decoding gives back."""
 
 

@@ -17,7 +17,8 @@ from rtsep.control import Console
 from rtsep.errors import CodeError, CommandError
 from rtsep.models.bundle import Bundle, load_bundle
 from rtsep.models.prompts import FilmCache
-from rtsep.serve.container import CodeReader, CodeWriter, FileEnd, FileHeader
+from rtsep.pipeline import LOWEST_RATE, cleaned
+from rtsep.serve.container import HIGHEST_RATE, CodeReader, CodeWriter, FileEnd, FileHeader
 from rtsep.serve.format import CodeFormat, Frames
 from rtsep.serve.service import Service
 from rtsep.serve.session import code_condition
@@ -41,6 +42,9 @@ def encode_file(source: str, target: Path, bundle_name: str, codebooks: int | No
     with AudioSource(source) as audio:
         if audio.channels > 2:
             raise CodeError(f"{source} has {audio.channels} channels: codes are of 1 or 2")
+        if not LOWEST_RATE <= audio.sample_rate <= HIGHEST_RATE:
+            known = f"{LOWEST_RATE} to {HIGHEST_RATE} Hz"
+            raise CodeError(f"{source} has {audio.sample_rate} Hz: codes are of sound of {known}")
         format = CodeFormat.of(bundle, codebooks, audio.channels)
         header = FileHeader(format=format, sound_rate=audio.sample_rate)
         with CodeWriter(target, header) as writer:
@@ -88,7 +92,7 @@ def _hops(format: CodeFormat, sound_rate: int, blocks: Iterable[Samples]) -> Ite
     most, heard, given = _BLOCK_FRAMES * format.hop, 0, 0
     for block in blocks:
         heard += len(block)
-        waiting = np.concatenate([waiting, down.push(block)])
+        waiting = np.concatenate([waiting, down.push(cleaned(block)[0])])
         while ready := min(len(waiting), most) // format.hop * format.hop:
             yield waiting[:ready]
             waiting, given = waiting[ready:], given + ready

@@ -123,6 +123,25 @@ def test_a_damaged_file_is_one_line_and_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("rate", [300, 1_000_000])
+def test_sound_of_a_rate_that_no_resampler_carries_is_refused(
+    tmp_path: Path, tiny: Bundle, capsys: pytest.CaptureFixture[str], rate: int
+) -> None:
+    source = sound(tmp_path / "in.wav", 3000, rate=rate)
+    assert rtsep("codes", "encode", source, tmp_path / "x.rtc", "--bundle", tiny.path) == 2
+    assert f"in.wav has {rate} Hz: codes are of sound of 400 to 768000 Hz" in capsys.readouterr().err
+    assert not (tmp_path / "x.rtc").exists()
+
+
+def test_a_sample_beyond_all_sound_is_encoded_as_silence(tiny: Bundle) -> None:
+    format, good = CodeFormat.of(tiny), builders.noise(4800)
+    spoilt = good.copy()
+    good[2000], spoilt[2000] = 0.0, 1e25
+    found, expected = ([*encode(tiny, format, 24_000, [each])] for each in (spoilt, good))
+    assert len(found) == len(expected) > 0
+    assert all(np.array_equal(a.codes, b.codes) for a, b in zip(found, expected, strict=True))
+
+
 def test_what_cannot_be_edited_is_refused_before_anything_is_written(
     tmp_path: Path, tiny: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
