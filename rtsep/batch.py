@@ -124,9 +124,7 @@ def jobs(source: Path, target: Path) -> Iterator[Job]:
     for path in sorted(source.rglob("*")):
         if path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             to = target / path.relative_to(source)
-            if to.resolve().is_relative_to(
-                source.resolve()
-            ):  # the target may hold it
+            if to.resolve().is_relative_to(source.resolve()):  # the target may hold it
                 raise CommandError(f"{to} would lie in {source}: results need a folder of their own")
             yield {"source": str(path.resolve()), "target": str(to.resolve()), "fault": ""}
 
