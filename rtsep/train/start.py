@@ -33,9 +33,12 @@ def start_codec(codec: Codec, own: Codec) -> None:
     Raises:
         ConfigError: it is of another shape than the recipe's.
     """
-    if codec.config != own.config:
+    theirs, ours = codec.config.model_dump(), own.config.model_dump()
+    if other := [name for name in ours if theirs.get(name) != ours[name]]:
+        name = other[0]
         raise ConfigError(
-            f"codec_weights are of another codec ({codec.config}) than the recipe's ({own.config})"
+            f"codec_weights are of another codec than the recipe's: {name} is {theirs.get(name)}, "
+            f"not {ours[name]}"
         )
     own.load_state_dict(codec.state_dict())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import MASKER, tiny_separator
+from builders import CODEC, MASKER, tiny_separator
 from torch import Tensor
 from train_builders import CPU, RECIPE, mixer, silent
 
@@ -16,7 +16,7 @@ from rtsep.models.separator import Separator
 from rtsep.train.loop import Trainer
 from rtsep.train.mixture import Batch
 from rtsep.train.pool import Pool
-from rtsep.train.start import reword
+from rtsep.train.start import reword, start_codec
 
 
 def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: Pool) -> None:
@@ -31,6 +31,18 @@ def test_weights_to_start_from_are_taken_over_or_refused(tmp_path: Path, pool: P
     with pytest.raises(ConfigError, match=r"do not fit the recipe: .*layers") as caught:
         Trainer(RECIPE, mixer(pool), tmp_path / "not", CPU, other)
     assert "\n" not in str(caught.value)
+
+
+def test_a_published_codec_of_another_shape_is_refused_by_the_first_thing_that_differs() -> None:
+    ours, theirs = tiny_separator().codec, tiny_separator(CODEC.model_copy(update={"codebooks": 1})).codec
+    message = f"another codec than the recipe's: codebooks is 1, not {CODEC.codebooks}$"
+    with pytest.raises(ConfigError, match=message):
+        start_codec(theirs, ours)
+    start_codec(tiny_separator(seed=1).codec, ours)
+    assert all(
+        torch.equal(tensor, ours.state_dict()[name])
+        for name, tensor in tiny_separator(seed=1).codec.state_dict().items()
+    )
 
 
 def test_the_bank_of_phrases_is_the_datas_own_whatever_the_weights_to_start_from_had(
