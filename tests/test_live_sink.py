@@ -10,6 +10,7 @@ from builders import Array
 
 from rtsep.audio.device import DeviceInfo
 from rtsep.audio.live import LiveSink
+from rtsep.errors import DeviceError
 
 RATE = 48_000
 
@@ -52,6 +53,21 @@ def sink(monkeypatch: pytest.MonkeyPatch) -> LiveSink:
     return made
 
 
+@pytest.fixture
+def stubborn_sink(monkeypatch: pytest.MonkeyPatch) -> LiveSink:
+    """Of a device that plays at 48 kHz only, for sound at 44.1 kHz."""
+
+    def card(*_: object, sample_rate: int, **__: object) -> None:
+        if sample_rate != RATE:
+            raise DeviceError(f"refuses {sample_rate} Hz")
+
+    monkeypatch.setattr("rtsep.audio.live.RtmixerTransport", Ring)
+    monkeypatch.setattr("rtsep.audio.live.Card", card)
+    made = LiveSink(DeviceInfo(0, "Box", "JACK", 2, 2, RATE), 44_100, 1, 0)
+    monkeypatch.setattr("rtsep.audio.live.time.sleep", ring(made).pass_time)
+    return made
+
+
 def ring(sink: LiveSink) -> Ring:
     found: object = sink._transport
     assert isinstance(found, Ring)
@@ -79,3 +95,23 @@ def test_the_last_of_it_is_played_even_after_the_ring_had_run_dry(
     sink.close()
     assert ring(sink).played == len(first) + len(last)
     assert sink.dropouts == (between is dry)
+
+
+def test_sound_at_a_rate_that_the_device_has_not_got_is_played_at_the_devices_to_its_end(
+    stubborn_sink: LiveSink,
+) -> None:
+    assert stubborn_sink.sample_rate == RATE
+    stubborn_sink.write(np.zeros((44_100, 1), np.float32))
+    stubborn_sink.close()
+    assert 0 <= ring(stubborn_sink).played - RATE < RATE // 100
+    assert stubborn_sink.dropouts == 0
+
+
+def test_a_device_that_refuses_its_own_rate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def card(*_: object, **__: object) -> None:
+        raise DeviceError("refuses")
+
+    monkeypatch.setattr("rtsep.audio.live.Card", card)
+    for rate in (44_100, RATE):
+        with pytest.raises(DeviceError, match="refuses"):
+            LiveSink(DeviceInfo(0, "Box", "JACK", 2, 2, RATE), rate, 1, 0)

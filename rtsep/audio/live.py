@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from rtsep.audio.callback_memory import Layout
 from rtsep.audio.card_process import Card
 from rtsep.audio.contract import Run
 from rtsep.audio.portaudio import DeviceInfo, Kind
+from rtsep.audio.resample import Resampler
 from rtsep.audio.rtmixer_transport import RtmixerTransport
 from rtsep.errors import DeviceError
 
@@ -120,7 +122,7 @@ class LiveSink(_OneWay):
 
     Args:
         device: from ``find_device``.
-        sample_rate: samples a second.
+        sample_rate: of what is written; resampled for a device that plays at no rate but its own, as JACK.
         channels: of what is written; one goes to both loudspeakers.
         block: samples a callback, 0 for the device's own choice.
 
@@ -129,12 +131,27 @@ class LiveSink(_OneWay):
     """
 
     def __init__(self, device: DeviceInfo, sample_rate: int, channels: int, block: int) -> None:
-        spread = max(channels, min(2, device.max_channels_out))
-        super().__init__(
-            device, "output", sample_rate=sample_rate, channels=spread, block=block, ring_s=2 * _CUSHION_S
+        self._channels_out = max(channels, min(2, device.max_channels_out))
+        opened = partial(
+            super().__init__,
+            device,
+            "output",
+            channels=self._channels_out,
+            block=block,
+            ring_s=2 * _CUSHION_S,
         )
-        self._channels_out = spread
-        self._cushion = round(_CUSHION_S * sample_rate)
+        try:
+            opened(sample_rate=sample_rate)
+        except DeviceError:
+            if device.default_sample_rate == sample_rate:
+                raise
+            opened(sample_rate=device.default_sample_rate)
+        self._resampler = Resampler(sample_rate, self.sample_rate, channels)
+        self._tail = np.zeros(
+            (sample_rate // 100 if self._resampler.ratio.reach else 0, channels), np.float32
+        )
+        """What pushes the last samples out of the resampler."""
+        self._cushion = round(_CUSHION_S * self.sample_rate)
         self._gone = False
 
     def write(self, samples: NDArray[np.float32]) -> None:
@@ -143,7 +160,8 @@ class LiveSink(_OneWay):
         Raises:
             DeviceError: the device has gone.
         """
-        rest = np.broadcast_to(samples, (len(samples), self._channels_out))
+        played = self._resampler.push(samples)
+        rest = np.broadcast_to(played, (len(played), self._channels_out))
         while len(rest := rest[self._transport.queue(rest) :]):
             self._play()
             self._pause()
@@ -170,6 +188,8 @@ class LiveSink(_OneWay):
             DeviceError: the device has gone.
         """
         try:
+            if not self._gone and len(self._tail):
+                self.write(self._tail)
             if not self._gone and not self._moving and self._transport.queued():
                 self._play()  # less than a cushion, at the start or after the ring had run dry
             while not self._gone and self._moving:
