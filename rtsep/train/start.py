@@ -98,7 +98,7 @@ def _grow(weights: Weights, start: Separator, separator: Separator) -> None:
     before, now = start.masker.config, separator.masker.config
     if not isinstance(before, MaskerConfig) or not isinstance(now, MaskerConfig):
         return
-    may_differ = ("layers", "feed_forward", "phrases", "nearness")
+    may_differ = ("layers", "feed_forward", "phrases", "nearness", "dropout", "floor")
     same = before.model_copy(update={name: getattr(now, name) for name in may_differ}) == now
     if not same or now.layers < before.layers or now.feed_forward < before.feed_forward:
         return

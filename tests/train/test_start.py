@@ -104,7 +104,7 @@ def test_a_masker_with_more_units_starts_as_the_one_without(tmp_path: Path, pool
 
 def test_a_deeper_masker_starts_as_the_one_that_was_not(tmp_path: Path, pool: Pool) -> None:
     more = {"layers": MASKER.layers + 2, "feed_forward": MASKER.feed_forward + 8, "nearness": True}
-    trainer = starts_as(tmp_path, pool, more)
+    trainer = starts_as(tmp_path, pool, more | {"dropout": 0.2})
     masker = trainer.separator.masker
     added = [layer.feed[-1].weight for layer in masker.layers[MASKER.layers :]]
     assert len(added) == 2 and not any(weight.any() for weight in added)
@@ -122,7 +122,8 @@ def starts_as(folder: Path, pool: Pool, more: dict[str, Any], told: float = 0.0)
     recipe = RECIPE.model_copy(update={"masker": blended.model_copy(update=more)})
     trainer = Trainer(recipe, mixer(pool), folder, CPU, start)
     batch = known.draw()
-    heard = [separated(each, batch) for each in (start, trainer.separator, trainer.averaged)]
+    heard = [separated(each.eval(), batch) for each in (start, trainer.separator, trainer.averaged)]
+    trainer.separator.train()
     assert heard[0].std() > 0.01
     assert all(torch.allclose(heard[0], other, atol=1e-5) for other in heard[1:])
     return trainer
