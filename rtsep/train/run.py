@@ -25,7 +25,7 @@ class Facts:
 
 
 def load_run(run: Path) -> tuple[Separator, Facts]:
-    """The averaged weights of a run and how they came about.
+    """The averaged weights of a run, ready to be used, and how they came about.
 
     Raises:
         ConfigError: there is no run, or its checkpoint is damaged.
@@ -35,7 +35,7 @@ def load_run(run: Path) -> tuple[Separator, Facts]:
         recipe = Recipe.model_validate(parts["recipe"])
         separator = Separator(recipe.codec, recipe.masker)
         load_average(parts, separator)
-        return separator, Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
+        return separator.eval(), Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
 
 
 def load_weights(source: str) -> tuple[Separator, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from builders import BagOfWords, tiny_separator
+from builders import MASKER, BagOfWords, tiny_separator
 from train_builders import RATE, RECIPE, sound, trained
 
 from rtsep.errors import ConfigError
@@ -74,7 +74,8 @@ def test_a_masker_that_gains_nothing_by_it_stays_as_it_was(mixtures: Path) -> No
 def test_an_exported_run_can_be_calibrated_and_its_card_says_so(
     tmp_path: Path, pool: Pool, mixtures: Path
 ) -> None:
-    trainer = trained(tmp_path / "run", pool, RECIPE.model_copy(update={"steps": 3}))
+    masker = MASKER.model_copy(update={"dropout": 0.5})  # which must not be heard
+    trainer = trained(tmp_path / "run", pool, RECIPE.model_copy(update={"steps": 3, "masker": masker}))
     export_run(tmp_path / "run", tmp_path / "bundle", "calibrated", mixtures=mixtures)
     bundle = load_bundle(str(tmp_path / "bundle"))
     card = (bundle.path / "README.md").read_text()
@@ -82,6 +83,9 @@ def test_an_exported_run_can_be_calibrated_and_its_card_says_so(
     assert temperature in TEMPERATURES
     own = trainer.averaged.masker.leave.weight / temperature
     assert torch.equal(bundle.separator.masker.leave.weight, own.half().float())
+    after_db = float(card.split(" dB before and ")[1].split()[0])
+    targets = evaluated(bundle.separator, BagOfWords(), mixtures).targets
+    assert fmean(target.si_sdri_db for target in targets) == pytest.approx(after_db, abs=0.02)
 
 
 def test_mixtures_that_ask_for_nothing_that_sounds_are_refused(mixtures: Path) -> None:
