@@ -49,6 +49,7 @@ class PresetBar(QWidget):
         self._saving = ""
         self.line = _Line()
         self.name.setLineEdit(self.line)
+        self.line.editingFinished.disconnect()  # by which leaving it would load what was typed or loaded
         self.name.setCompleter(None)  # which would save the beginning of a name over the preset of that name
         self.line.setAccessibleName("Preset name")
         self.line.setPlaceholderText("preset")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PyQt6 import sip
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QWidget
+from PyQt6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
 from gui.fields import Switch
 from gui.panel import Panel
+from gui.words import Words
 from rtsep.control import PARAMETERS, Value
 
 Make = Callable[..., Panel]
@@ -34,6 +36,20 @@ def type_in(panel: Panel, name: str, value: Value) -> None:
     QTest.keyClick(field.control, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClicks(field.control, str(value))
     QTest.keyClick(field.control, Qt.Key.Key_Return)
+
+
+def suggestions(panel: Panel, letters: str, qtbot: Any) -> QAbstractItemView:
+    """What opens under the first prompt while somebody types in it."""
+    field = panel.fields["prompt/1/text"]
+    assert isinstance(field, Words)
+    field.line.setFocus()
+    QTest.keyClicks(field.line, letters)
+    completer = field.line.completer()
+    assert completer is not None
+    popup = completer.popup()
+    assert popup is not None
+    qtbot.waitUntil(popup.isVisible)
+    return popup
 
 
 def tab_chain(panel: Panel) -> list[QWidget]:

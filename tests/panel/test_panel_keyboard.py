@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from panel_hands import Make, tab_chain, type_in
+from panel_hands import Make, suggestions, tab_chain, type_in
 from panel_peer import PRESETS, Peer
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
@@ -118,15 +118,7 @@ def test_history_and_favourites_come_first_and_are_remembered(
 
 
 def test_suggestions_are_picked_with_the_keyboard(panel: Panel, peer: Peer, qtbot: Any) -> None:
-    field = panel.fields["prompt/1/text"]
-    assert isinstance(field, Words)
-    field.line.setFocus()
-    QTest.keyClicks(field.line, "bark")
-    completer = field.line.completer()
-    assert completer is not None
-    popup = completer.popup()
-    assert popup is not None
-    qtbot.waitUntil(popup.isVisible)
+    popup = suggestions(panel, "bark", qtbot)
     QTest.keyClick(popup, Qt.Key.Key_Down)
     QTest.keyClick(popup, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: peer.console.strips[0].text == "dog barking")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from panel_hands import type_in
+from panel_hands import suggestions, type_in
 from panel_peer import PRESETS, Peer
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QWheelEvent
@@ -161,15 +161,7 @@ def test_a_wheel_over_a_list_picks_nothing(panel: Panel, peer: Peer, qtbot: Any)
 
 
 def test_keys_work_while_suggestions_are_open(panel: Panel, peer: Peer, qtbot: Any) -> None:
-    field = panel.fields["prompt/1/text"]
-    assert isinstance(field, Words)
-    field.line.setFocus()
-    QTest.keyClicks(field.line, "bark")
-    completer = field.line.completer()
-    assert completer is not None
-    popup = completer.popup()
-    assert popup is not None
-    qtbot.waitUntil(popup.isVisible)
+    popup = suggestions(panel, "bark", qtbot)
     QTest.keyClick(popup, Qt.Key.Key_F8)
     qtbot.waitUntil(lambda: peer.console.bypass)
 
@@ -192,6 +184,17 @@ def test_escape_drops_a_name_that_is_being_typed(panel: Panel, peer: Peer, qtbot
     qtbot.wait(20)
     QTest.keyClick(type_name(panel, "some"), Qt.Key.Key_Escape)
     assert line.text() == "speech"
+
+
+def test_a_name_is_loaded_by_the_enter_key_alone_and_once(panel: Panel, peer: Peer, qtbot: Any) -> None:
+    type_name(panel, "speech")
+    type_in(panel, "wet", 0.5)
+    qtbot.wait(50)
+    assert not peer.heard("preset")
+    QTest.keyClick(type_name(panel, "speech"), Qt.Key.Key_Return)
+    type_in(panel, "wet", 0.25)
+    qtbot.waitUntil(lambda: peer.console["wet"] == 0.25)
+    assert peer.heard("preset") == [["speech"]]
 
 
 def test_what_is_no_longer_the_preset_is_marked_until_it_is_so_again(
