@@ -75,6 +75,14 @@ def test_a_parameter_is_described_as_the_table_has_it(
         assert node.get("UNIT", [""]) == [parameter.unit]
 
 
+def test_values_are_of_the_types_that_are_said(server: QueryServer) -> None:
+    for leaf in leaves(get(server, "/")[1]):
+        if "VALUE" in leaf:
+            assert len(leaf["VALUE"]) == len(leaf["TYPE"].removesuffix("...")), leaf
+        else:
+            assert leaf["ACCESS"] == 2, leaf
+
+
 def test_values_are_those_of_now(setup: Setup, server: QueryServer) -> None:
     with Client(setup.server.address) as client:
         client.send("/rtsep/gain", -6.0)

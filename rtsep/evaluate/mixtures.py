@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from rtsep.errors import CommandError, ConfigError
+from rtsep.models.kinds import fault_of
 from rtsep.models.text import clean_prompt
 
 Prompt = Annotated[str, AfterValidator(clean_prompt)]
@@ -92,9 +93,7 @@ def _parse(lines: list[str], manifest: Path, root: Path) -> Iterator[Mixture]:
         except CommandError as error:
             raise ConfigError(f"{where}: {error}") from error
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{where}: {key + ': ' if key else ''}{first['msg']}") from error
+            raise ConfigError(f"{where}: {fault_of(error, '')}") from error
         if mixture.set == ABSENT and mixture.absent_prompt is None:
             raise ConfigError(f"{where}: the set {ABSENT} needs an absent_prompt")
         for source in mixture.sources:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rtsep.errors import CommandError, ConfigError
 from rtsep.evaluate.mixtures import Prompt
+from rtsep.models.kinds import fault_of
 
 SHIPPED = Path(__file__).parent / "paraphrases.toml"
 """Three for every label of the mixtures that rtsep is developed on."""
@@ -32,6 +33,4 @@ def read_paraphrases(path: Path = SHIPPED) -> Paraphrases:
     except CommandError as error:
         raise ConfigError(f"{path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {where}: {first['msg']} (a label has a list of phrases)") from error
+        raise ConfigError(f"{path}: {fault_of(error)} (a label has a list of phrases)") from error

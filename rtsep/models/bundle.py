@@ -31,7 +31,7 @@ from safetensors.torch import save_file
 from rtsep.errors import BundleError
 from rtsep.models.codec import AnyCodecConfig
 from rtsep.models.codec_store import codec_folders
-from rtsep.models.kinds import key_of
+from rtsep.models.kinds import fault_of
 from rtsep.models.masker import AnyMaskerConfig
 from rtsep.models.separator import Separator
 
@@ -151,8 +151,7 @@ def read_config(folder: Path) -> BundleConfig:
     except OSError as error:
         raise BundleError(f"cannot read {folder / CONFIG}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(f"{folder / CONFIG}: {key_of(first['loc'])}: {first['msg']}") from error
+        raise BundleError(f"{folder / CONFIG}: {fault_of(error)}") from error
 
 
 def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:

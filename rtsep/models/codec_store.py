@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from rtsep.errors import BundleError
 from rtsep.models.codec import AnyCodecConfig, Codec
-from rtsep.models.kinds import key_of
+from rtsep.models.kinds import fault_of
 
 CONFIG, WEIGHTS = "codec.json", "weights.safetensors"
 
@@ -64,8 +64,7 @@ def read_codec(name: str) -> tuple[Path, StoredCodec]:
             "'rtsep bundles import FILE' takes a file"
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(f"{folder / CONFIG}: {key_of(first['loc'])}: {first['msg']}") from error
+        raise BundleError(f"{folder / CONFIG}: {fault_of(error)}") from error
 
 
 def load_codec(name: str) -> Codec:

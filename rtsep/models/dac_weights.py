@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rtsep.errors import BundleError
 from rtsep.models.codec import Codec
 from rtsep.models.dac import DILATIONS, DacConfig
-from rtsep.models.kinds import key_of
+from rtsep.models.kinds import fault_of
 from rtsep.nn.snake import Snake
 
 KEYS = {
@@ -104,8 +104,7 @@ def _config(checkpoint: Mapping[str, Any], source: str, padding: str) -> DacConf
     try:
         config = DacConfig.model_validate({"kind": "dac", "decoder_padding": padding} | given)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(f"{source}: its {key_of(first['loc'])}: {first['msg']}") from error
+        raise BundleError(f"{source}: its {fault_of(error)}") from error
     if said.get("latent_dim") not in {None, config.latent}:
         raise BundleError(f"{source}: a latent of {said['latent_dim']} channels, not of {config.latent}")
     return config

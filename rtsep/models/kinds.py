@@ -1,17 +1,19 @@
-"""Configurations of several kinds in one place of a file: ``kind`` says which, and left out means ours."""
+"""Configurations of several kinds in one place of a file, and what is wrong with one that is none.
+
+``kind`` says which; left out it means ours.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from pydantic import Discriminator
+from pydantic import Discriminator, ValidationError
 
 _MARK = "kind "
 
 
 def tag(kind: str) -> str:
-    """What pydantic is to call a kind, so that ``key_of`` can tell it from a key."""
+    """What pydantic is to call a kind, so that ``fault_of`` can tell it from a key."""
     return _MARK + kind
 
 
@@ -25,6 +27,16 @@ def kind_or(default: str) -> Discriminator:
     return Discriminator(tag_of)
 
 
-def key_of(location: Iterable[int | str]) -> str:
-    """The key that a validation error is about, as it stands in the file, where no kind stands between."""
-    return ".".join(str(part) for part in location if not str(part).startswith(_MARK)) or "the file"
+def fault_of(error: ValidationError, whole: str = "the file") -> str:
+    """The first thing that is wrong with a configuration: its key as in the file, why, and the value.
+
+    Args:
+        error: what pydantic found.
+        whole: what to call it where no key alone is wrong; nothing, if it goes without saying.
+    """
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(_MARK)) or whole
+    said = first["msg"].removeprefix("Value error, ")
+    if said.startswith("Input should") and isinstance(first["input"], str | int | float):
+        said += f", not {first['input']!r:.80}"
+    return ": ".join(filter(None, (key, said)))

@@ -23,6 +23,9 @@ class Quantized(NamedTuple):
 class Quantizer(nn.Module):
     """Latent to codes and back, streaming: state is a value, chunks give what the whole gives."""
 
+    beside: int = 1
+    """Frames of codes that a latent frame has."""
+
     def sizes(self, codebooks: int | None = None) -> tuple[int, ...]:
         """How many values each code of a frame of so many codebooks has, in their order."""
         raise NotImplementedError

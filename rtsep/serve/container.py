@@ -12,6 +12,7 @@ from zlib import crc32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtsep.errors import CodeError
+from rtsep.models.kinds import fault_of
 from rtsep.serve.format import CodeFormat, Frames, pack, unpack
 
 MAGIC = b"rtsc"
@@ -190,9 +191,7 @@ class CodeReader:
         try:
             return kind.model_validate_json(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the text"
-            raise CodeError(f"{self._path}: {where}: {first['msg']}") from error
+            raise CodeError(f"{self._path}: {fault_of(error, 'the text')}") from error
 
     def __enter__(self) -> Self:
         """The reader itself."""

@@ -65,9 +65,14 @@ class CodeFormat(BaseModel):
             channels: audio channels.
 
         Raises:
-            CodeError: it has not got so many codebooks.
+            CodeError: it has not got so many codebooks, or several frames of codes for one of the latent.
         """
         codec = bundle.separator.codec
+        if codec.quantizer.beside != 1:
+            raise CodeError(
+                f"{bundle.name} has {codec.quantizer.beside} frames of codes for each of its latent: "
+                "codes can be sent of codecs without 'strides' only"
+            )
         codebooks = codebooks_within(bundle.separator) if codebooks is None else codebooks
         if not 1 <= codebooks <= codec.config.codebooks:
             raise CodeError(f"{codebooks} codebooks: {bundle.name} has 1 to {codec.config.codebooks}")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from rtsep.control import PARAMETERS, Console
 from rtsep.errors import CodeError, CommandError
+from rtsep.models.kinds import fault_of
 from rtsep.serve.format import CodeFormat
 
 Values = dict[Annotated[str, Field(max_length=40)], bool | float | Annotated[str, Field(max_length=400)]]
@@ -123,6 +124,4 @@ def _parsed(kind: TypeAdapter[_Kind], text: str) -> _Kind:
     try:
         return kind.validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the message"
-        raise CodeError(f"{where}: {first['msg']}"[:200]) from error
+        raise CodeError(fault_of(error, "the message")[:200]) from error

@@ -13,7 +13,7 @@ from rtsep.errors import ConfigError
 from rtsep.models.bundle import BundleConfig, save_bundle
 from rtsep.models.separator import Separator
 from rtsep.models.text import embed
-from rtsep.train.calibrate import calibrate
+from rtsep.train.calibrate import Calibration, calibrate
 from rtsep.train.card import PLOT, Additions, model_card
 from rtsep.train.checkpoint import BANK
 from rtsep.train.run import load_run, load_weights
@@ -56,7 +56,19 @@ def export_run(
             raise ConfigError(f"there is no halfway: {halfway} has the text encoder {encoder}, the run {own}")
         _meet(separator, other)
     recipe, additions = facts.recipe, additions or Additions()
-    calibration = None
+
+    def read_card(calibration: Calibration | None = None) -> tuple[str, bytes | None]:
+        try:
+            text = (
+                model_card(description, separator, facts, additions, calibration)
+                if card is None
+                else card.read_text("utf-8")
+            )
+            return text, None if additions.plot is None else additions.plot.read_bytes()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read what belongs to the model card: {error}") from error
+
+    text, plot = read_card()  # what cannot be read is said before the minutes that calibrating takes
     if mixtures is not None:
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("calibrating", total=None)
@@ -65,18 +77,8 @@ def export_run(
                 text = f"calibrating, temperature {temperature:g}"
                 bar.update(task, description=text, completed=done, total=total)
 
-            calibration = calibrate(
-                separator, partial(embed, recipe.text_encoder), mixtures, root, progress=progress
-            )
-    try:
-        text = (
-            model_card(description, separator, facts, additions, calibration)
-            if card is None
-            else card.read_text("utf-8")
-        )
-        plot = None if additions.plot is None else additions.plot.read_bytes()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read what belongs to the model card: {error}") from error
+            encode = partial(embed, recipe.text_encoder)
+            text, plot = read_card(calibrate(separator, encode, mixtures, root, progress=progress))
     config = BundleConfig(
         description=description, text_encoder=recipe.text_encoder, codec=recipe.codec, masker=recipe.masker
     )

@@ -20,7 +20,7 @@ from pydantic import (
 
 from rtsep.errors import ConfigError
 from rtsep.models.codec import AnyCodecConfig, CodecConfig
-from rtsep.models.kinds import key_of
+from rtsep.models.kinds import fault_of
 from rtsep.models.masker import AnyMaskerConfig, MaskerConfig
 from rtsep.train.mixture import MixingConfig
 
@@ -127,14 +127,13 @@ def read_recipe(name: str) -> Recipe:
         return Recipe.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
-        where = key_of(first["loc"])
         allowed = ", ".join(Recipe.model_fields)
         hint = (
             f" (keys here: {allowed})"
             if first["type"] == "extra_forbidden" and len(first["loc"]) == 1
             else ""
         )
-        raise ConfigError(f"{path}: {where}: {first['msg']}{hint}") from error
+        raise ConfigError(f"{path}: {fault_of(error)}{hint}") from error
 
 
 def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[Path, dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rtsep.errors import ConfigError
+from rtsep.models.kinds import fault_of
 
 SHIPPED = Path(__file__).parent / "vocabulary.toml"
 
@@ -58,9 +59,7 @@ def read_vocabulary(path: Path = SHIPPED) -> Vocabulary:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read the vocabulary {path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {where}: {first['msg']} (an entry has says and kinds)") from error
+        raise ConfigError(f"{path}: {fault_of(error)} (an entry has says and kinds)") from error
     for table in (vocabulary.labels, vocabulary.kinds):
         for name, entry in table.items():
             for kind in entry.kinds:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rtsep.errors import CodeError
 from rtsep.models.bundle import Bundle
+from rtsep.models.codec import Codec, CodecConfig
 from rtsep.serve.format import LAST_FRAME, CodeFormat, Codes, Frames, pack, unpack
 
 
@@ -114,3 +118,12 @@ def test_codes_of_another_model_or_shape_are_refused(tiny: Bundle) -> None:
     for codebooks in (0, 3):
         with pytest.raises(CodeError, match="has 1 to 2"):
             CodeFormat.of(tiny, codebooks)
+
+
+def test_codes_of_a_codec_with_several_frames_of_them_for_one_of_its_latent_are_refused(tiny: Bundle) -> None:
+    codec = tiny.separator.codec.config
+    assert isinstance(codec, CodecConfig)
+    strided = replace(tiny, separator=copy.deepcopy(tiny.separator))
+    strided.separator.codec = Codec(codec.model_copy(update={"strides": (2,)}))
+    with pytest.raises(CodeError, match="2 frames of codes for each of its latent"):
+        CodeFormat.of(strided)

@@ -16,6 +16,7 @@ from rtsep.errors import ConfigError
 from rtsep.evaluate.report import evaluate_file
 from rtsep.models.bundle import load_bundle
 from rtsep.train.calibrate import TEMPERATURES, calibrate
+from rtsep.train.card import Additions
 from rtsep.train.export import export_run
 from rtsep.train.pool import Pool
 
@@ -86,6 +87,17 @@ def test_an_exported_run_can_be_calibrated_and_its_card_says_so(
     after_db = float(card.split(" dB before and ")[1].split()[0])
     targets = evaluated(bundle.separator, BagOfWords(), mixtures).targets
     assert fmean(target.si_sdri_db for target in targets) == pytest.approx(after_db, abs=0.02)
+
+
+def test_what_is_missing_for_the_card_is_said_before_anything_is_calibrated(
+    tmp_path: Path, pool: Pool
+) -> None:
+    trained(tmp_path / "run", pool, RECIPE.model_copy(update={"steps": 1}))
+    additions = Additions(notes=tmp_path / "nowhere.md")
+    with pytest.raises(ConfigError, match=r"model card: .*nowhere\.md"):
+        export_run(
+            tmp_path / "run", tmp_path / "bundle", "x", mixtures=tmp_path / "no.jsonl", additions=additions
+        )
 
 
 def test_mixtures_that_ask_for_nothing_that_sounds_are_refused(mixtures: Path) -> None:

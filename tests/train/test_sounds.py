@@ -217,7 +217,7 @@ def test_without_fluidsynth_one_line_says_how_to_get_it(
     ("content", "says"),
     [
         ("[pets\n", "cannot read the rules"),
-        ("[pets.event]\ndog = 3\n", "pets.event.dog: .*list .*package, category, label = patterns"),
+        ("[pets.event]\ndog = 3\n", "pets.event.dog: .*list, not 3 .*package, category, label = patterns"),
     ],
 )
 def test_rules_that_are_wrong_are_named(tmp_path: Path, content: str, says: str) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rtsep.errors import ConfigError
-from rtsep.models.kinds import key_of
+from rtsep.models.kinds import fault_of
 
 SHIPPED = Path(__file__).parent / "instruments.toml"
 
@@ -121,8 +121,7 @@ def read_orchestra(path: Path = SHIPPED) -> Orchestra:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read the instruments {path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path}: {key_of(first['loc'])}: {first['msg']}") from error
+        raise ConfigError(f"{path}: {fault_of(error)}") from error
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from rtsep.errors import ConfigError
+from rtsep.models.kinds import fault_of
 from rtsep.train.sounds.packages import audio_in, licences_of
 
 SHIPPED = Path(__file__).parent / "debian.toml"
@@ -46,9 +47,7 @@ def read_rules(path: Path) -> Rules:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read the rules {path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {where}: {first['msg']} (package, category, label = patterns)") from error
+        raise ConfigError(f"{path}: {fault_of(error)} (package, category, label = patterns)") from error
 
 
 def select(
