@@ -82,12 +82,12 @@ def tree(desk: Desk, status: Callable[[], Status]) -> Node:
             types = "".join("s" if isinstance(each, str) else "f" for each in found)
             _place(root, address, _reading(types, found, described))
     for address, action in ACTIONS.items():
-        types = action.types or "N"
         old = _find(root, address) or {}
-        if old.get("TYPE", types) != types:  # what is read there is another thing than what is written
-            del old["VALUE"]
-            old["ACCESS"] = 0
-        node = {"TYPE": types, "ACCESS": old.get("ACCESS", 0) | WRITE, "DESCRIPTION": action.help}
+        node = {
+            "TYPE": action.types or "N",
+            "ACCESS": old.get("ACCESS", 0) | WRITE,
+            "DESCRIPTION": action.help,
+        }
         if address == f"{ROOT}/preset":
             node["RANGE"] = [{"VALS": desk.presets.names()}]
         elif action.types == "i":

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
-import pytest
-from osc_builders import STATUS, Client, Setup, running
+from osc_builders import STATUS, Client, Setup
 
 from rtsep.control import LoadPreset, SetParameter
 from rtsep.osc.address import PARAMETER_AT
 from rtsep.osc.readings import MOVING, READINGS, terms
 from rtsep.osc.server import OscServer
 from rtsep.osc.subscribers import MOST
-
-
-@pytest.fixture
-def setup() -> Iterator[Setup]:
-    with running() as found:
-        yield found
-
-
-@pytest.fixture
-def client(setup: Setup) -> Iterator[Client]:
-    with Client(setup.server.address) as found:
-        yield found
 
 
 def test_a_subscriber_gets_every_value_at_once(client: Client) -> None:

@@ -9,17 +9,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from osc_builders import PATIENCE_S, Client, Setup, running
+from osc_builders import PATIENCE_S, Client, Setup
 
 from rtsep.control import PARAMETERS, Parameter, Value
 from rtsep.osc.address import PARAMETER_AT, address_of
 from rtsep.osc.packet import Message, read, write, write_bundle
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATCH = ROOT / "docs" / "daw" / "rtsep.pd"
 
 
@@ -31,12 +31,6 @@ def program(name: str, package: str) -> str:
             pytest.fail(f"{name} is missing (apt-get install {package})")
         pytest.skip(f"{name} is missing (apt-get install {package})")
     return found
-
-
-@pytest.fixture
-def setup() -> Iterator[Setup]:
-    with running() as found:
-        yield found
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

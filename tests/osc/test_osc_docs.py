@@ -15,7 +15,7 @@ from rtsep.osc.readings import READINGS
 from rtsep.osc.reference import table
 from rtsep.osc.subscribing import HELP
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "osc.md").read_text(encoding="utf-8")
 FILES = ["osc.md", "daw/touchosc.md", "daw/ableton.md", "daw/ableton_names.py", "daw/rtsep.ReaperOSC"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
-from osc_builders import PATIENCE_S, Client, Setup, running
+from osc_builders import PATIENCE_S, Client, Setup
 
 from rtsep.control import PARAMETERS, Console, Quit, Record, ResetCounts
 from rtsep.errors import ConfigError, EngineError
@@ -15,18 +14,6 @@ from rtsep.osc.address import address_of
 from rtsep.osc.packet import Message, write, write_bundle
 from rtsep.osc.schedule import FARTHEST_S
 from rtsep.osc.server import OscServer
-
-
-@pytest.fixture
-def setup() -> Iterator[Setup]:
-    with running() as found:
-        yield found
-
-
-@pytest.fixture
-def client(setup: Setup) -> Iterator[Client]:
-    with Client(setup.server.address) as found:
-        yield found
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
