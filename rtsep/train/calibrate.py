@@ -22,8 +22,12 @@ from rtsep.evaluate.report import Embed, evaluate_file
 from rtsep.models.masker import Masker
 from rtsep.models.separator import Separator
 
-TEMPERATURES = (1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0)
-"""Tried in this order, until one does worse than the one before."""
+TEMPERATURES = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0, 2.5, 3.0, 4.0)
+"""Tried in this order, until one does worse than the best before, or lets through what it should not."""
+
+QUIET_DB = -15.0
+"""What does not sound has to stay so far below the mixture, if it was before: masks that are less sure are
+never quite shut."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Calibration:
     after_db: float
     """The same at that temperature."""
     targets: int
+    absent_db: float | None
+    """Mean level of the output there for what does not sound, against the mixture."""
 
 
 def calibrate(
@@ -51,6 +57,7 @@ def calibrate(
 
     The one with the highest SI-SDR improvement, mean and median together: what the model knows best weighs
     much in the mean alone, and where mixtures are akin to its training, that is what it is rightly sure of.
+    If what does not sound was quiet as trained, see ``QUIET_DB``, it stays quiet.
 
     Args:
         separator: the model, changed in place.
@@ -72,12 +79,16 @@ def calibrate(
                 parameter.copy_(own / temperature)
 
     found: dict[float, tuple[float, float]] = {}
+    absent: dict[float, float | None] = {}
     for temperature in TEMPERATURES:
         divide(temperature)
         told = None if progress is None else partial(progress, temperature)
         report = evaluate_file(separator, embed, manifest, root, references=False, progress=told)
         if not report.targets:
             raise ConfigError(f"{manifest} asks for nothing that sounds: there is nothing to calibrate on")
+        absent[temperature] = fmean(report.absent_db) if report.absent_db else None
+        if _is_quiet(absent[TEMPERATURES[0]]) and not _is_quiet(absent[temperature]):
+            break
         best_db = max(map(sum, found.values()), default=-math.inf)
         improvement = [target.si_sdri_db for target in report.targets]
         found[temperature] = fmean(improvement), median(improvement)
@@ -85,4 +96,9 @@ def calibrate(
             break
     best = max(found, key=lambda temperature: sum(found[temperature]))
     divide(best)
-    return Calibration(best, found[TEMPERATURES[0]][0], found[best][0], len(report.targets))
+    before_db, after_db = found[TEMPERATURES[0]][0], found[best][0]
+    return Calibration(best, before_db, after_db, len(report.targets), absent[best])
+
+
+def _is_quiet(absent_db: float | None) -> bool:
+    return absent_db is not None and absent_db <= QUIET_DB

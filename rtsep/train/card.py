@@ -105,10 +105,13 @@ def _training(facts: Facts, hardware: str) -> str:
 
 
 def _calibration(calibration: Calibration) -> str:
+    absent = (
+        "" if calibration.absent_db is None else f", what does not sound at {calibration.absent_db:.1f} dB"
+    )
     return (
         f"Its masks were then calibrated (temperature {calibration.temperature:g}) on mixtures that are not "
         f"in that data: {calibration.targets:,} targets,\nSI-SDR improvement {calibration.before_db:.2f} dB "
-        f"before and {calibration.after_db:.2f} dB after."
+        f"before and {calibration.after_db:.2f} dB after{absent}."
     )
 
 

@@ -1,5 +1,6 @@
 """Masks are as sure as mixtures that were not trained on allow."""
 
+import copy
 import json
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,25 @@ def test_a_masker_that_is_sure_and_wrong_becomes_less_sure_without_any_other_cha
         assert torch.equal(tensor, own), name
     targets = evaluated(separator, BagOfWords(), mixtures).targets
     assert fmean(target.si_sdri_db for target in targets) == found.after_db
+
+
+def test_what_was_quiet_stays_quiet_whatever_that_costs(
+    mixtures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    separator = tiny_separator()
+    leave = separator.masker.leave
+    torch.nn.init.normal_(leave.weight, std=1.0)
+    torch.nn.init.constant_(leave.bias, -10.0)  # shut: the less sure, the better, and at last the louder
+    trained = copy.deepcopy(separator)
+    quiet_db = fmean(evaluated(separator, BagOfWords(), mixtures).absent_db)
+    assert calibrate(separator, BagOfWords(), mixtures).temperature == TEMPERATURES[-1]
+    assert fmean(evaluated(separator, BagOfWords(), mixtures).absent_db) > quiet_db + 0.01
+    monkeypatch.setattr("rtsep.train.calibrate.QUIET_DB", quiet_db + 0.01)
+    found = calibrate(trained, BagOfWords(), mixtures)
+    assert found.temperature == TEMPERATURES[-2]
+    assert found.absent_db == pytest.approx(fmean(evaluated(trained, BagOfWords(), mixtures).absent_db))
+    assert found.absent_db <= quiet_db + 0.01
 
 
 def test_a_masker_that_gains_nothing_by_it_stays_as_it_was(mixtures: Path) -> None:
