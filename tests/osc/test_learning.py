@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from osc_builders import Client, RecordingHost, Setup, running
+from osc_builders import Client, RecordingHost, Setup
 
 from rtsep.control import (
     Bind,
@@ -28,18 +28,6 @@ from rtsep.osc.packet import LARGEST, write
 from rtsep.presets import Presets
 
 KNOB, FADER = "midi/1/cc/7", "/1/fader3"
-
-
-@pytest.fixture
-def setup() -> Iterator[Setup]:
-    with running() as found:
-        yield found
-
-
-@pytest.fixture
-def client(setup: Setup) -> Iterator[Client]:
-    with Client(setup.server.address) as found:
-        yield found
 
 
 def bound(*pairs: tuple[str, str]) -> Console:
