@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from builders import CODEC, MASKER, tiny_bundle
+from pydantic import ValidationError
 from torch.nn.functional import normalize
 
 from rtsep.models.masker import MaskerConfig
-from rtsep.models.neighbours import Neighbours
+from rtsep.models.neighbours import Bank, Neighbours
 from rtsep.models.separator import Separator
 
 TEXT = 64
@@ -49,6 +51,24 @@ def test_hidden_phrases_have_no_say() -> None:
     assert torch.allclose(blended, normalize(weights @ neighbours.bank, dim=-1), atol=1e-5)
 
 
+def test_a_phrase_that_stands_for_others_becomes_what_it_stands_for() -> None:
+    known = bank()
+    neighbours = Neighbours(20, TEXT, 0.05, unheard=2)
+    meant = normalize(known.bank[[3, 5]] + known.bank[[7, 11]], dim=-1)
+    neighbours.fill(Bank(known.bank, meant))
+    blended, nearness = neighbours(known.bank)
+    assert ((blended[:18] * known.bank[:18]).sum(dim=-1) > 0.99).all()
+    assert ((blended[18:] * meant).sum(dim=-1) > 0.99).all()
+    assert torch.allclose(nearness, torch.ones(20, 1), atol=1e-5)
+    hidden = torch.arange(20) >= 18
+    assert torch.allclose(neighbours(known.bank, hidden).embedding, known(known.bank, hidden).embedding)
+
+
+def test_no_more_phrases_stand_for_others_than_there_are() -> None:
+    with pytest.raises(ValidationError, match=r"unheard \(6\) is more than phrases \(5\) has"):
+        MaskerConfig(**MASKER.model_dump() | {"phrases": 5, "unheard": 6})
+
+
 def test_a_bank_that_is_hidden_altogether_still_gives_a_direction() -> None:
     neighbours = bank()
     blended, nearness = neighbours(neighbours.bank[:2], torch.ones(2, 20, dtype=torch.bool))
@@ -70,15 +90,17 @@ def test_a_prompt_is_as_near_as_the_nearest_phrase_that_is_not_hidden() -> None:
 
 
 def test_the_bank_travels_with_the_bundle_and_steers_the_film_head(tmp_path: Path) -> None:
-    config = MaskerConfig(**MASKER.model_dump() | {"phrases": 5, "temperature": 0.1})
+    config = MaskerConfig(**MASKER.model_dump() | {"phrases": 5, "unheard": 2, "temperature": 0.1})
     torch.manual_seed(0)
     separator = Separator(CODEC, config)
     assert separator.film_head.neighbours is not None
     words = normalize(torch.randn(5, config.text), dim=-1)
-    separator.film_head.neighbours.bank.copy_(words)
+    meant = normalize(words[:2] + words[1:3], dim=-1)
+    separator.film_head.neighbours.fill(Bank(words, meant))
     loaded = tiny_bundle(tmp_path, separator.eval()).separator.film_head
-    assert loaded.neighbours is not None
+    assert loaded.neighbours is not None and loaded.neighbours.meant is not None
     assert torch.allclose(loaded.neighbours.bank, words, atol=1e-3)
+    assert torch.allclose(loaded.neighbours.meant, meant, atol=1e-3)
     new = normalize(words[0] + 0.3 * torch.randn(config.text), dim=-1)
     with torch.no_grad():
         blended = loaded.neighbours(new).embedding

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from torch import Tensor, nn
 
 from rtsep.models.neighbours import Neighbours
@@ -20,11 +30,19 @@ class FilmHeadConfig(BaseModel):
     """Width of the layer between; 0 for a single layer."""
     phrases: NonNegativeInt = 0
     """Phrases that a prompt is blended of, see ``Neighbours``; 0 takes its embedding as it is."""
+    unheard: NonNegativeInt = 0
+    """Of these the last so many are words for sounds that nobody recorded, and stand for others."""
     temperature: PositiveFloat = 0.05
     """Of that blend."""
     nearness: NonNegativeFloat = 0.0
     """With phrases: the head is also told, so loudly, how far the nearest of them is, so that it can go by
     the blend less the newer the word is. 0 tells nothing; cosines vary by 0.2, what is beside them by 1."""
+
+    @model_validator(mode="after")
+    def _unheard_are_phrases(self) -> Self:
+        if self.unheard > self.phrases:
+            raise ValueError(f"unheard ({self.unheard}) is more than phrases ({self.phrases}) has")
+        return self
 
 
 class FilmHead(nn.Module):
@@ -38,7 +56,9 @@ class FilmHead(nn.Module):
     def __init__(self, config: FilmHeadConfig, neutral: Tensor) -> None:
         super().__init__()
         self.neighbours = (
-            Neighbours(config.phrases, config.text, config.temperature) if config.phrases else None
+            Neighbours(config.phrases, config.text, config.temperature, config.unheard)
+            if config.phrases
+            else None
         )
         self.nearness = 0.0 if self.neighbours is None else float(config.nearness)
         inputs = config.text + bool(self.nearness)

@@ -3,7 +3,8 @@
 A masker has seen a few thousand phrases. What it makes of an embedding between them is anybody's guess:
 measured, it took most unknown sounds for speech. So a prompt is first replaced by the phrases nearest to
 it, weighted by their likeness (a kernel smoother: Nadaraya 1964, Watson 1964). A known phrase stays
-nearly what it is; an unknown one becomes something that the masker knows.
+nearly what it is; an unknown one becomes something that the masker knows. Of a sound that nobody recorded the
+words are likened to those of sounds that were: a few phrases of the bank stand for others than themselves.
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ class Blend(NamedTuple):
     the newer a word is."""
 
 
+class Bank(NamedTuple):
+    """What prompts are blended of."""
+
+    phrases: Tensor
+    """(N, text), unit length: prompts are compared with these."""
+    meant: Tensor
+    """(M, text), unit length: what the last M of them stand for; the others stand for themselves."""
+
+
 class Neighbours(nn.Module):
     """Embeddings to blends of a bank of phrases.
 
@@ -31,15 +41,26 @@ class Neighbours(nn.Module):
         phrases: N, how many the bank holds.
         text: dimensions of an embedding.
         temperature: cosines that far apart weigh as 1 to e.
+        unheard: M, how many of them, the last ones, stand for others than themselves.
     """
 
     bank: Tensor
     """(N, text), unit length; set before training, kept with the weights."""
+    meant: Tensor | None
+    """(M, text), likewise: what the last M stand for; None where there are none."""
 
-    def __init__(self, phrases: int, text: int, temperature: float) -> None:
+    def __init__(self, phrases: int, text: int, temperature: float, unheard: int = 0) -> None:
         super().__init__()
         self.temperature = temperature
         self.register_buffer("bank", torch.zeros(phrases, text))
+        self.register_buffer("meant", torch.zeros(unheard, text) if unheard else None)
+
+    @torch.no_grad()
+    def fill(self, bank: Bank) -> None:
+        """Take over the phrases of a data set, of the numbers that this was made for."""
+        self.bank.copy_(bank.phrases)
+        if self.meant is not None:
+            self.meant.copy_(bank.meant)
 
     def forward(self, embedding: Tensor, hidden: Tensor | None = None) -> Blend:
         """Blend embeddings (..., text) of unit length.
@@ -55,6 +76,9 @@ class Neighbours(nn.Module):
             likeness = embedding.float() @ self.bank.T
             if hidden is not None:
                 likeness = likeness.masked_fill(hidden, -1e3)  # finite, for a bank that is hidden altogether
-            blend = (likeness / self.temperature).softmax(dim=-1) @ self.bank
+            meant = (
+                self.bank if self.meant is None else torch.cat([self.bank[: -len(self.meant)], self.meant])
+            )
+            blend = (likeness / self.temperature).softmax(dim=-1) @ meant
             nearness = likeness.amax(dim=-1, keepdim=True).clamp(min=0)
             return Blend(nn.functional.normalize(blend, dim=-1), nearness)

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from rtsep.models.neighbours import Bank
 from rtsep.train.mixture import Batch, Batches
 
 
@@ -34,8 +35,8 @@ class Ahead:
         return self._source.data
 
     @property
-    def bank(self) -> Tensor:
-        """Phrases (bank, text) that prompts are blended of."""
+    def bank(self) -> Bank:
+        """Phrases that prompts are blended of."""
         return self._source.bank
 
     def compile(self) -> None:

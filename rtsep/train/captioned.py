@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rtsep.control import LONGEST_PROMPT
 from rtsep.errors import ConfigError
+from rtsep.models.neighbours import Bank
 from rtsep.models.text import clean_prompt
 from rtsep.train.mixture import Batch, MixingConfig
 from rtsep.train.phrases import Embed, blur
@@ -61,9 +62,9 @@ class CaptionMixer:
             )
 
     @property
-    def bank(self) -> Tensor:
+    def bank(self) -> Bank:
         """No phrases: prompts are taken as they are."""
-        return self._embeddings[:0]
+        return Bank(self._embeddings[:0], self._embeddings[:0])
 
     def compile(self) -> None:
         """Have the arithmetic on samples compiled."""

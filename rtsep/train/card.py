@@ -95,9 +95,10 @@ def _training(facts: Facts, hardware: str) -> str:
         if data
         else "data that the run did not write down"
     )
-    heard = facts.steps * mixing.batch * mixing.seconds / 3600
+    batch = mixing.batch * facts.ranks
+    heard = facts.steps * batch * mixing.seconds / 3600
     return (
-        f"## How it was trained\n\n{recipe.description}: {facts.steps:,} steps of {mixing.batch} mixtures of "
+        f"## How it was trained\n\n{recipe.description}: {facts.steps:,} steps of {batch} mixtures of "
         f"{mixing.seconds:g} s, {mixing.prompts} prompts each\n({heard:,.0f} h of mixtures), "
         f"{recipe.precision}, {facts.seconds / 3600:.1f} h, on {pool}.\nLearning in this run: "
         f"{', '.join(recipe.train)}; the rest as it started. Hardware: {hardware}."

@@ -16,8 +16,8 @@ from rtsep.models.separator import Separator
 
 CHECKPOINT = "checkpoint.pt"
 
-BANK = "film_head.neighbours.bank"
-"""The tensor that is data rather than learnt: the phrases that prompts are blended of."""
+BANK = ("film_head.neighbours.bank", "film_head.neighbours.meant")
+"""The tensors that are data rather than learnt: the phrases that prompts are blended of."""
 
 LONGEST_SAID = 200
 """Characters that are told of a fault; torch lists every tensor."""

@@ -101,5 +101,5 @@ def _meet(separator: Separator, other: Separator) -> None:
         raise ConfigError(f"there is no halfway to a model of another shape: {error}") from error
     theirs = start.state_dict()
     for name, mine in separator.state_dict().items():
-        if name != BANK:
+        if name not in BANK:
             mine.lerp_(theirs[name], 0.5)

@@ -82,7 +82,7 @@ class Trainer:
             start_from(start, self.separator)
         neighbours = self.separator.film_head.neighbours
         if neighbours is not None and "film_head" in recipe.train:
-            neighbours.bank.copy_(mixer.bank)
+            neighbours.fill(mixer.bank)
         self.separator.to(device)
         learning = tuple(f"{name}." for name in recipe.train)
         for name, parameter in self.separator.named_parameters():
@@ -199,6 +199,7 @@ class Trainer:
             "recipe": self.recipe.model_dump(mode="json"),
             "step": self.step,
             "seconds": self.seconds,
+            "ranks": self.ranks.count,
             "data": self.mixer.data,
             "separator": self.separator.state_dict(),
             "average": self.average.state_dict(),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rtsep.errors import ConfigError
+from rtsep.models.neighbours import Bank
 from rtsep.train.choice import choose
 from rtsep.train.mixture import Batch, MixingConfig
 from rtsep.train.phrases import Phrases
@@ -74,8 +75,8 @@ class Mixer:
         return total
 
     @property
-    def bank(self) -> Tensor:
-        """Phrases (bank, text) that prompts are blended of."""
+    def bank(self) -> Bank:
+        """Phrases that prompts are blended of."""
         return self.phrases.bank
 
     def compile(self) -> None:

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Generator, Tensor
 
+from rtsep.models.neighbours import Bank
+
 
 class MixingConfig(BaseModel):
     """What the mixtures are like."""
@@ -94,8 +96,8 @@ class Batches(Protocol):
         ...
 
     @property
-    def bank(self) -> Tensor:
-        """Phrases (bank, text) that prompts are blended of."""
+    def bank(self) -> Bank:
+        """Phrases that prompts are blended of."""
         ...
 
     def compile(self) -> None:

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from rtsep.control import LONGEST_PROMPT
+from rtsep.models.neighbours import Bank
 from rtsep.models.text import clean_prompt
 from rtsep.train.choice import choose
 from rtsep.train.pool import Clip
+from rtsep.train.unheard import find_unheard
 from rtsep.train.vocabulary import Vocabulary
 
 TEMPLATES = ("the sound of {}", "a {} sound", "{} noise", "someone recorded {}", "{} nearby")
@@ -65,7 +67,9 @@ class Phrases:
             same = [*vocabulary.says(label), *said[label], *(form.format(label) for form in TEMPLATES)]
             groups += [[label], same]
         groups += [list(vocabulary.kinds[kind].says) or [kind] for kind in kinds]
-        self._embeddings = embed([clean_prompt(phrase) for group in groups for phrase in group])
+        calls = [clean_prompt(phrase) for group in groups for phrase in group]
+        unheard = find_unheard(vocabulary, self.labels, set(calls))
+        self._embeddings = embed([*calls, *unheard.phrases])
         # The bank, of which a prompt is blended, has every phrase but captions and templates.
         kept = [(group, phrase) for group, phrases in enumerate(groups) for phrase in phrases]
         own = [{label, *vocabulary.says(label)} for label in self.labels]
@@ -75,14 +79,20 @@ class Phrases:
             for number, (group, phrase) in enumerate(kept)
             if group >= labelled or phrase in own[group // 2]
         ]
-        self.bank = self._embeddings[in_bank]
-        """(bank, text), what ``Neighbours`` is to hold."""
-        groups_of = torch.tensor([kept[number][0] for number in in_bank])
-        self._owner = self._owner_of(groups_of)
-        """(bank,), the label that a phrase is of, or the kind: these are counted on from the labels."""
         self._count = torch.tensor([len(group) for group in groups])
         self._first = self._count.cumsum(0) - self._count
         count = len(self.labels)
+        self.bank = Bank(
+            torch.cat([self._embeddings[in_bank], self._embeddings[len(calls) :]]),
+            unheard.meant(self._bare()),
+        )
+        """What ``Neighbours`` is to hold; the words for what is not recorded come last."""
+        own_groups = torch.tensor([kept[number][0] for number in in_bank])
+        self._recorded = count + len(kinds)
+        """Owners before those that nobody recorded."""
+        self._owner = torch.cat([self._owner_of(own_groups), self._recorded + unheard.sound])
+        """(bank,), the label that a phrase is of, the kind, counted on from the labels, or the sound that is
+        not recorded, counted on from there."""
         self._covers = torch.zeros(len(groups), count)
         self._covers[: 2 * count] = torch.eye(count).repeat_interleave(2, dim=0)
         number = {kind: 2 * count + index for index, kind in enumerate(kinds)}
@@ -93,8 +103,8 @@ class Phrases:
         self._place = torch.full((len(kept),), -1)
         self._place[in_bank] = torch.arange(len(in_bank))
         """Where in the bank a phrase is, -1 where it is not."""
-        self._asks = torch.cat([torch.eye(count), self._covers[labelled:]])
-        """(owners, labels), 1 for every label that an owner's phrases ask for."""
+        self._asks = torch.cat([torch.eye(count), self._covers[labelled:], unheard.like])
+        """(owners, labels), 1 for every label that an owner's phrases ask for, or stand for."""
         # (labels, groups): the probability of asking for a label by each group.
         self._weight = torch.zeros(count, len(groups))
         bare, same_share, kind_share = SHARES
@@ -106,8 +116,12 @@ class Phrases:
 
     def likeness(self) -> Tensor:
         """Cosine between the bare labels, (labels, labels)."""
-        bare = self._embeddings[self._first[: 2 * len(self.labels) : 2]]
+        bare = self._bare()
         return bare @ bare.T
+
+    def _bare(self) -> Tensor:
+        """Embeddings of the bare labels, (labels, text)."""
+        return self._embeddings[self._first[: 2 * len(self.labels) : 2]]
 
     def akin(self) -> Tensor:
         """Whether two labels are of one kind, their category left aside, (labels, labels)."""
@@ -161,6 +175,7 @@ class Phrases:
         owners = labels, self._owner_of(group)
         for own in owners:
             away = away.scatter(-1, own[..., None], True)
+        away[..., self._recorded :] |= covers @ self._asks[self._recorded :].T > 0  # these stand for it
         if sounding is not None:
             away |= (sounding * (1 - covers)) @ self._asks.T > 0
         away &= new[..., None]

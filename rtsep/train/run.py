@@ -22,6 +22,8 @@ class Facts:
     """Time spent in steps."""
     data: Mapping[str, float]
     """``hours``, ``clips`` and ``labels`` of the pool; empty for a run older than this."""
+    ranks: int = 1
+    """Processes, each with a batch of its own at every step; 1 for a run older than this."""
 
 
 def load_run(run: Path) -> tuple[Separator, Facts]:
@@ -35,7 +37,10 @@ def load_run(run: Path) -> tuple[Separator, Facts]:
         recipe = Recipe.model_validate(parts["recipe"])
         separator = Separator(recipe.codec, recipe.masker)
         load_average(parts, separator)
-        return separator.eval(), Facts(recipe, parts["step"], parts["seconds"], parts.get("data", {}))
+        facts = Facts(
+            recipe, parts["step"], parts["seconds"], parts.get("data", {}), ranks=parts.get("ranks", 1)
+        )
+        return separator.eval(), facts
 
 
 def load_weights(source: str) -> tuple[Separator, str]:

@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 
 from rtsep.compute import compute_device
 from rtsep.config import Compute
+from rtsep.models.neighbours import Bank
 from rtsep.models.separator import Separator
 from rtsep.models.text import embed
 from rtsep.train.captioned import CaptionMixer
@@ -70,8 +71,8 @@ def train_session(
     pool, embed_phrases = _data(data, recipe)
     mixer = _batches(pool, embed_phrases, recipe, device, _seed(recipe, weights) + ranks.number)
     if weights is not None and encoder not in (None, recipe.text_encoder) and recipe.blend:
-        reword(weights, _phrases(pool, partial(embed, encoder), recipe).bank, mixer.bank)
-    recipe = _with_bank(recipe, len(mixer.bank), weights)
+        reword(weights, _phrases(pool, partial(embed, encoder), recipe).bank.phrases, mixer.bank.phrases)
+    recipe = _with_bank(recipe, mixer.bank, weights)
     trainer = Trainer(recipe, mixer, out, device, weights, ranks=ranks, compile=compile)
     with progress_bar() as progress:
         progress.disable = progress.console.quiet = ranks.number > 0
@@ -112,12 +113,12 @@ def _phrases(pool: Pool, embed_phrases: Embed, recipe: Recipe) -> Phrases:
     return Phrases(pool.clips, embed_phrases, read_vocabulary(recipe.vocabulary or SHIPPED))
 
 
-def _with_bank(recipe: Recipe, phrases: int, start: Separator | None) -> Recipe:
+def _with_bank(recipe: Recipe, bank: Bank, start: Separator | None) -> Recipe:
     """The recipe with the size of the bank of phrases: that of the data, or the one started from."""
-    size = phrases if recipe.blend else 0
+    phrases, unheard = (len(bank.phrases), len(bank.meant)) if recipe.blend else (0, 0)
     if start is not None and "film_head" not in recipe.train:
-        size = start.masker.config.phrases
-    masker = recipe.masker.model_copy(update={"phrases": size})
+        phrases, unheard = start.masker.config.phrases, start.masker.config.unheard
+    masker = recipe.masker.model_copy(update={"phrases": phrases, "unheard": unheard})
     return recipe.model_copy(update={"masker": masker})
 
 

@@ -55,10 +55,11 @@ def start_from(start: Separator, separator: Separator) -> None:
     if now and HEAD in weights:
         weights[HEAD] = _told(weights[HEAD], told / now) if told else nn.functional.pad(weights[HEAD], (0, 1))
     own = separator.state_dict()
-    if BANK not in own:
-        weights.pop(BANK, None)
-    elif BANK not in weights or weights[BANK].shape != own[BANK].shape:
-        weights[BANK] = own[BANK]  # other phrases are no other shape of model
+    for name in BANK:
+        if name not in own:
+            weights.pop(name, None)
+        elif name not in weights or weights[name].shape != own[name].shape:
+            weights[name] = own[name]  # other phrases are no other shape of model
     try:
         separator.load_state_dict(weights)
     except RuntimeError as error:
@@ -98,7 +99,7 @@ def _grow(weights: Weights, start: Separator, separator: Separator) -> None:
     before, now = start.masker.config, separator.masker.config
     if not isinstance(before, MaskerConfig) or not isinstance(now, MaskerConfig):
         return
-    may_differ = ("layers", "feed_forward", "phrases", "nearness", "dropout", "floor")
+    may_differ = ("layers", "feed_forward", "phrases", "unheard", "nearness", "dropout", "floor")
     same = before.model_copy(update={name: getattr(now, name) for name in may_differ}) == now
     if not same or now.layers < before.layers or now.feed_forward < before.feed_forward:
         return

@@ -1,16 +1,19 @@
-"""Words for the labels of a data set: what else a sound is called, and of what kind it is."""
+"""Words for sounds: what else a label of a data set is called, of what kind it is, and what is like a sound
+that no data set has."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtsep.errors import ConfigError
 from rtsep.models.kinds import fault_of
 
 SHIPPED = Path(__file__).parent / "vocabulary.toml"
+
+HAS = "an entry has says and kinds, one of the unheard says and like"
 
 
 class Entry(BaseModel):
@@ -24,6 +27,17 @@ class Entry(BaseModel):
     """What it is one of: keys of ``Vocabulary.kinds``."""
 
 
+class Unheard(BaseModel):
+    """One sound that is not recorded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    says: tuple[str, ...] = ()
+    """Other phrases that mean just this."""
+    like: tuple[str, ...] = Field(min_length=1)
+    """Labels that sound like it; those that a data set lacks say nothing there."""
+
+
 class Vocabulary(BaseModel):
     """Phrases of labels and kinds; a label that is missing here is known by its own words alone."""
 
@@ -31,6 +45,7 @@ class Vocabulary(BaseModel):
 
     kinds: dict[str, Entry] = {}
     labels: dict[str, Entry] = {}
+    unheard: dict[str, Unheard] = {}
 
     def says(self, label: str) -> tuple[str, ...]:
         """Phrases for a label beside itself."""
@@ -49,7 +64,7 @@ class Vocabulary(BaseModel):
 
 
 def read_vocabulary(path: Path = SHIPPED) -> Vocabulary:
-    """Read a vocabulary, TOML with the tables ``kinds`` and ``labels``.
+    """Read a vocabulary, TOML with the tables ``kinds``, ``labels`` and ``unheard``.
 
     Raises:
         ConfigError: it cannot be read, or has something else in it.
@@ -59,7 +74,7 @@ def read_vocabulary(path: Path = SHIPPED) -> Vocabulary:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read the vocabulary {path}: {error}") from error
     except ValidationError as error:
-        raise ConfigError(f"{path}: {fault_of(error)} (an entry has says and kinds)") from error
+        raise ConfigError(f"{path}: {fault_of(error)} ({HAS})") from error
     for table in (vocabulary.labels, vocabulary.kinds):
         for name, entry in table.items():
             for kind in entry.kinds:

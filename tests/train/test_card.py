@@ -18,7 +18,7 @@ from rtsep.train.card import Additions, model_card
 from rtsep.train.pool import Pool
 from rtsep.train.run import Facts
 
-FACTS = Facts(RECIPE, steps=1000, seconds=7200, data={"hours": 5.84, "clips": 4852, "labels": 314})
+FACTS = Facts(RECIPE, steps=1000, seconds=7200, data={"hours": 5.84, "clips": 4852, "labels": 314}, ranks=2)
 
 
 def score(label: str, si_sdri_db: float, paraphrase: float | None = None, kind: str = "pair") -> TargetScore:
@@ -79,7 +79,7 @@ def test_the_card_has_the_facts_of_the_run_and_of_the_model() -> None:
     for words in (
         f"{CODEC.sample_rate / 1000:g} kHz, hop {1000 * CODEC.hop / CODEC.sample_rate:g} ms",
         f"{2 * size / 1e6:.1f} MB",
-        "1,000 steps of 6 mixtures of 0.12 s, 2 prompts each",
+        "1,000 steps of 12 mixtures of 0.12 s, 2 prompts each",
         "2.0 h",
         "4,852 clips (5.8 h, 314 labels)",
         "Learning in this run: masker, film_head",

@@ -254,7 +254,7 @@ def test_halfway_every_weight_is_the_mean_and_another_shape_is_refused(tmp_path:
 def test_halfway_to_what_was_not_told_how_near_words_are_what_it_lacks_counts_half(
     tmp_path: Path, pool: Pool
 ) -> None:
-    blended = MASKER.model_copy(update={"phrases": len(mixer(pool).phrases.bank)})
+    blended = MASKER.model_copy(update={"phrases": len(mixer(pool).phrases.bank.phrases)})
     start = tiny_bundle(tmp_path / "start", tiny_separator(masker=blended))
     masker = blended.model_copy(update={"nearness": True})
     recipe = RECIPE.model_copy(update={"masker": masker, "steps": 3})

@@ -9,11 +9,12 @@ import pytest
 import torch
 from builders import BagOfWords
 from torch import Tensor
+from torch.nn.functional import normalize
 from train_builders import LABELS, VOCABULARY, phrases
 
 from rtsep.train.phrases import SHARES, TEMPLATES, Phrases, Prompts
 from rtsep.train.pool import Clip, Pool
-from rtsep.train.vocabulary import Vocabulary
+from rtsep.train.vocabulary import Unheard, Vocabulary
 
 DRAWS = 2000
 
@@ -116,17 +117,17 @@ def test_the_bank_has_labels_synonyms_and_kinds_and_hides_a_labels_own_as_often_
     hidden = prompts.hidden.any(dim=-1)
     assert hidden.float().mean().item() == pytest.approx(0.3, abs=0.04)
     by_a_kind = prompts.covers.sum(dim=-1) > 1  # whose own phrases are hidden as well, see below
-    concealed = known.bank[prompts.hidden[hidden & ~by_a_kind][0]]
+    concealed = known.bank.phrases[prompts.hidden[hidden & ~by_a_kind][0]]
     assert len(concealed) == len(own)
     assert torch.allclose((concealed @ own.T).amax(dim=-1), torch.ones(3), atol=1e-5)
     for phrase in ("a pure tone", "noisy", "rumble", "unpitched"):
-        assert (known.bank @ BagOfWords()([phrase])[0]).max() > 0.999
+        assert (known.bank.phrases @ BagOfWords()([phrase])[0]).max() > 0.999
     assert not known.draw(number, torch.Generator().manual_seed(0), 0.0).hidden.any()
 
 
 def phrase(known: Phrases, words: str) -> int:
     """Where a phrase lies in the bank."""
-    return int((known.bank @ BagOfWords()([words])[0]).argmax())
+    return int((known.bank.phrases @ BagOfWords()([words])[0]).argmax())
 
 
 def test_with_a_new_words_own_phrases_those_of_others_are_hidden_by_a_share_drawn_for_it(pool: Pool) -> None:
@@ -197,3 +198,40 @@ def test_no_new_word_is_made_of_phrases_for_something_else_that_sounds(pool: Poo
     )
     assert torch.equal(own, same) and torch.equal(own, kind)
     assert not other.any()
+
+
+UNHEARD = VOCABULARY.model_copy(
+    update={
+        "unheard": {
+            "siren": Unheard(says=("alarm", "hiss"), like=("low tone", "high tone")),
+            "waterfall": Unheard(like=("hiss", "no such label")),
+            "yeti": Unheard(like=("no such label",)),
+        }
+    }
+)
+
+
+def test_words_for_what_is_not_recorded_stand_for_the_labels_that_are_like_it(pool: Pool) -> None:
+    bank, words = phrases(pool, UNHEARD).bank, BagOfWords()
+    assert torch.equal(bank.phrases[:-3], phrases(pool).bank.phrases)
+    assert torch.allclose(bank.phrases[-3:], words(["siren", "alarm", "waterfall"]))  # "hiss" is recorded
+    tones = normalize(words(["low tone", "high tone"]).sum(dim=0), dim=-1)
+    assert torch.allclose(bank.meant, torch.stack([tones, tones, words(["hiss"])[0]]), atol=1e-6)
+    assert phrases(pool).bank.meant.shape == (0, words.dim)
+
+
+def test_what_stands_for_a_new_words_label_is_hidden_from_it_and_what_stands_for_other_sounds(
+    pool: Pool,
+) -> None:
+    known = phrases(pool, UNHEARD)
+    number = torch.full((DRAWS,), known.labels.index("hiss"))
+    sounding = torch.zeros(1, len(known.labels))
+    sounding[0, known.labels.index("hiss")] = 1
+    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide=0.5, sounding=sounding)
+    own = prompts.hidden[:, phrase(known, "hiss")]
+    siren, waterfall = (prompts.hidden[:, phrase(known, words)] for words in ("siren", "waterfall"))
+    assert 0 < own.sum() < DRAWS
+    assert torch.equal(waterfall, own) and not siren.any()
+    sounding[0, known.labels.index("high tone")] = 1
+    prompts = known.draw(number, torch.Generator().manual_seed(0), 0.0, hide=0.5, sounding=sounding)
+    assert torch.equal(prompts.hidden[:, phrase(known, "siren")], own)

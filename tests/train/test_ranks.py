@@ -13,6 +13,7 @@ from train_builders import BARE, CPU, TINY
 from rtsep.train.checkpoint import read_checkpoint
 from rtsep.train.pack import pack_session
 from rtsep.train.ranks import Ranks, join_ranks, leave_ranks
+from rtsep.train.run import load_run
 
 
 def test_alone_nothing_changes() -> None:
@@ -35,5 +36,6 @@ def test_two_processes_make_one_run(tmp_path: Path, table: Path) -> None:
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert ended.stdout.count("2 at once") == 1
     assert read_checkpoint(tmp_path / "run")["step"] == 4
+    assert load_run(tmp_path / "run")[1].ranks == 2
     with (tmp_path / "run" / "log.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["4"]

@@ -49,7 +49,7 @@ def test_the_bank_of_phrases_is_the_datas_own_whatever_the_weights_to_start_from
     tmp_path: Path, pool: Pool
 ) -> None:
     known = mixer(pool)
-    masker = MASKER.model_copy(update={"phrases": len(known.phrases.bank)})
+    masker = MASKER.model_copy(update={"phrases": len(known.phrases.bank.phrases)})
     recipe = RECIPE.model_copy(update={"masker": masker, "steps": 2})
     smaller = tiny_separator(masker=MASKER.model_copy(update={"phrases": 3}))
     for number, start in enumerate((None, tiny_separator(), smaller)):
@@ -57,7 +57,7 @@ def test_the_bank_of_phrases_is_the_datas_own_whatever_the_weights_to_start_from
         trainer.run(silent())
         for separator in (trainer.separator, trainer.averaged):
             assert separator.film_head.neighbours is not None
-            assert torch.equal(separator.film_head.neighbours.bank, known.phrases.bank)
+            assert torch.equal(separator.film_head.neighbours.bank, known.phrases.bank.phrases)
     without = Trainer(RECIPE, mixer(pool), tmp_path / "without", CPU, smaller)
     assert without.separator.film_head.neighbours is None
 
@@ -115,10 +115,10 @@ def test_a_deeper_masker_starts_as_the_one_that_was_not(tmp_path: Path, pool: Po
 def starts_as(folder: Path, pool: Pool, more: dict[str, Any], told: float = 0.0) -> Trainer:
     """A run of a larger masker, whose output before its first step is that of the one started from."""
     known = mixer(pool)
-    blended = MASKER.model_copy(update={"phrases": len(known.phrases.bank), "nearness": told})
+    blended = MASKER.model_copy(update={"phrases": len(known.phrases.bank.phrases), "nearness": told})
     start = tiny_separator(masker=blended)
     assert start.film_head.neighbours is not None
-    start.film_head.neighbours.bank.copy_(known.phrases.bank)
+    start.film_head.neighbours.bank.copy_(known.phrases.bank.phrases)
     recipe = RECIPE.model_copy(update={"masker": blended.model_copy(update=more)})
     trainer = Trainer(recipe, mixer(pool), folder, CPU, start)
     batch = known.draw()

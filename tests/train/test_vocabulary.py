@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,33 @@ def test_no_held_out_paraphrase_is_trained_on() -> None:
     assert not held_out & trained
 
 
+def words(phrases: Iterable[str]) -> set[str]:
+    """Words of more than three letters."""
+    return {word for phrase in phrases for word in re.findall("[a-z]{4,}", phrase.lower())}
+
+
+def stems(phrases: Iterable[str]) -> set[str]:
+    """What words of more than three letters begin with."""
+    return {word[:5] for word in words(phrases)}
+
+
+def test_a_sound_that_is_not_recorded_is_like_labels_and_is_none_that_the_figures_count_as_new() -> None:
+    vocabulary, paraphrases = read_vocabulary(), tomllib.loads(PARAPHRASES.read_text(encoding="utf-8"))
+    entries = vocabulary.unheard.items()
+    named = {clean_prompt(phrase) for name, entry in entries for phrase in (name, *entry.says)}
+    assert len(named) == sum(1 + len(entry.says) for _, entry in entries) > 200
+    assert all(set(entry.like) <= vocabulary.labels.keys() for _, entry in entries)
+    assert not named & {clean_prompt(phrase) for phrases in paraphrases.values() for phrase in phrases}
+    # None is said with a word, or is a part, of what dev counts as never trained on or of how it is put.
+    labels = [label for label in paraphrases if label not in vocabulary.labels]
+    new = [phrase for label in labels for phrase in (label, *paraphrases[label])]
+    tables = (vocabulary.labels, vocabulary.kinds)
+    trained = [phrase for table in tables for name in table for phrase in (name, *table[name].says)]
+    assert not stems(named) & (stems(new) - stems(trained))
+    assert not [(word, name) for word in words(labels) - words(trained) for name in named if word in name]
+    assert not [(name, phrase) for name in named for phrase in new if f" {name} " in f" {phrase} "]
+
+
 def test_kinds_are_found_through_kinds_and_never_twice(tmp_path: Path) -> None:
     path = tmp_path / "words.toml"
     path.write_text(
@@ -60,8 +89,13 @@ def test_kinds_are_found_through_kinds_and_never_twice(tmp_path: Path) -> None:
         (b"\xff", "cannot read the vocabulary"),
         (b"[labels", "cannot read the vocabulary"),
         (b"words = 3\n", "words: Extra inputs are not permitted"),
-        (b'[labels]\ndog = { say = ["hound"] }\n', r"labels.dog.say: .* \(an entry has says and kinds\)"),
+        (
+            b'[labels]\ndog = { say = ["hound"] }\n',
+            r"labels.dog.say: .* \(an entry has says and kinds, one of the unheard .*\)",
+        ),
         (b'[labels]\ndog = "hound"\n', "labels.dog: .*an entry has says and kinds"),
+        (b'[unheard]\nyeti = { says = ["bigfoot"] }\n', r"unheard.yeti.like: .*says and like\)"),
+        (b"[unheard]\nyeti = { like = [] }\n", r"unheard.yeti.like: .*at least 1 item"),
         (b'[labels]\ndog = { kinds = ["animal"] }\n', "'dog' is of kind 'animal', which the table 'kinds'"),
         (b'[kinds]\nbird = { kinds = ["animal"] }\n', "'bird' is of kind 'animal', which the table 'kinds'"),
     ],
